@@ -17,6 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from channel_models.validation import FloatArray
+
 LN2: Final = 0.6931471805599453
 """Natural logarithm of 2."""
 LN10: Final = 2.302585092994046
@@ -118,7 +120,7 @@ def log(x: ArrayLike) -> Any:
     return np.where(regular, _regular_log(np.where(regular, values, 1.0)), limit)[()]
 
 
-def _regular_log(values: NDArray[np.float64]) -> Any:
+def _regular_log(values: FloatArray) -> Any:
     fraction, exponent = np.frexp(values)
     below = fraction < ROOT_HALF
     fraction, exponent = fraction * (below + 1.0), exponent - below
@@ -172,7 +174,7 @@ def capacity(sinr: NDArray[Any]) -> NDArray[Any]:
     return _multiples(values, MULTIPLES, _DOUBT, lambda some: log1p(sinr[some]) * PER_LN2)
 
 
-def decay(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def decay(x: FloatArray) -> FloatArray:
     """``e**-x`` as a multiple of 2**-36, of numbers (n,) that are not negative.
 
     Faster than `exp`: the processor's function is rounded as in `capacity`.
@@ -180,7 +182,7 @@ def decay(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return _multiples(np.exp(-x), 1.5 * 2.0**16, 2.0**-50, lambda some: exp(-x[some]))
 
 
-def decibels(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def decibels(x: FloatArray) -> FloatArray:
     """``10 log10(x)``, ``-inf`` at zero, as a multiple of 2**-30; rounded as in `capacity`."""
     with np.errstate(divide="ignore"):
         fast = 10.0 * np.log10(x)
@@ -188,11 +190,11 @@ def decibels(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _multiples(
-    values: NDArray[np.float64],
+    values: FloatArray,
     magic: float,
     doubt: float,
     exact: Callable[[NDArray[np.bool_]], Any],
-) -> NDArray[np.float64]:
+) -> FloatArray:
     """Round to multiples of the distance between doubles about `magic`, in place of `values`.
 
     Those nearer than `doubt` to the middle of two multiples are made anew by `exact`.

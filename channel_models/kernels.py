@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models import elementary
+from channel_models.validation import FloatArray
 
 compiled: Final = numba.njit(cache=True, nogil=True, error_model="numpy")
 """Compile a function when it is first called; machine code is kept beside the source file."""
@@ -94,10 +95,10 @@ def largest(values: NDArray[np.floating[Any]]) -> tuple[int, int]:
 
 @compiled
 def cosines(
-    points: NDArray[np.float64],
-    waves: NDArray[np.float64],
-    phases: NDArray[np.float64],
-    out: NDArray[np.float64],
+    points: FloatArray,
+    waves: FloatArray,
+    phases: FloatArray,
+    out: FloatArray,
 ) -> None:
     """Write the cosines (n, m) of plane waves (m, 2) at points (n, 2), see `ShadowField`."""
     east, north = waves[:, 0].copy(), waves[:, 1].copy()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from channel_models import elementary
 from channel_models.kernels import compiled
+from channel_models.validation import FloatArray
 
 _f = np.float32
 _COSINE: Final = tuple(_f(c) for c in elementary.COSINE[4:])
@@ -51,9 +52,7 @@ def _multiple(x: float, magic: float) -> float:
 
 
 @compiled
-def rotate(
-    turns: NDArray[np.float64], within: NDArray[np.float32], between: NDArray[np.float32]
-) -> None:
+def rotate(turns: FloatArray, within: NDArray[np.float32], between: NDArray[np.float32]) -> None:
     """Write the rotations of one link, see `GridRotations`, from its turns in a step."""
     rows, sinusoids = turns.shape
     for row in range(rows):
@@ -73,12 +72,12 @@ def rotate(
 def block_power(
     centre: float,
     amplitudes: NDArray[np.float32],
-    frequencies: NDArray[np.float64],
-    phases: NDArray[np.float64],
+    frequencies: FloatArray,
+    phases: FloatArray,
     within: NDArray[np.float32],
     between: NDArray[np.float32],
     links: NDArray[np.intp],
-    matrix: NDArray[np.float64],
+    matrix: FloatArray,
     mirrored: bool,
     first_run: int,
     skipped: int,
@@ -110,9 +109,7 @@ def block_power(
 
 
 @compiled
-def _powers(
-    parts: NDArray[np.float64], mirrored: bool, power: NDArray[np.float32], first: int
-) -> None:
+def _powers(parts: FloatArray, mirrored: bool, power: NDArray[np.float32], first: int) -> None:
     """Write the power (F, cells) of one link in the run that begins at a cell."""
     half, size, width = parts.shape[0] // 2, power.shape[0], parts.shape[1] // 2
     for f in range(half):
@@ -135,11 +132,11 @@ def _powers(
 @compiled
 def _taps(
     centre: float,
-    waves: tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]],
+    waves: tuple[NDArray[np.float32], FloatArray, FloatArray],
     within: NDArray[np.float32],
     between: NDArray[np.float32],
     skipped: int,
-    taps: NDArray[np.float64],
+    taps: FloatArray,
 ) -> None:
     """Write the taps (runs, rows, real and imaginary part) of a link.
 
@@ -181,9 +178,7 @@ def _taps(
 
 # An exact sum is the same in any order, and with fused multiply-add.
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz", "reassoc"})
-def _product(
-    left: NDArray[np.float64], right: NDArray[np.float32], out: NDArray[np.float64]
-) -> None:
+def _product(left: FloatArray, right: NDArray[np.float32], out: FloatArray) -> None:
     """Write the product of matrices (n, m) and (m, 32), four of m at once."""
     count, inner = left.shape
     fours = inner - inner % 4

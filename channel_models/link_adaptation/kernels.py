@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from channel_models import elementary
 from channel_models.kernels import compiled, log
+from channel_models.validation import FloatArray
 
-FloatArray = NDArray[np.float64]
 Schemes = tuple[FloatArray, FloatArray, FloatArray]
 """Beta of every MCS, a grid in dB, and the goodput (MCS, grid), see `McsForm`."""
 

@@ -7,8 +7,8 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 
 
@@ -50,7 +50,7 @@ def numbers(
     least: float = -inf,
     most: float = inf,
     broadcast: bool = True,
-) -> NDArray[np.float64]:
+) -> FloatArray:
     """Return an answer as an array of a shape, to which it is broadcast where that is allowed.
 
     Raises:

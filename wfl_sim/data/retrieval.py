@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
+
+from channel_models.validation import FloatArray
 
 SATURATION: Final = 1.2
 """k1: how soon a repeated word adds nothing more."""
@@ -56,7 +57,7 @@ class DocumentStore:
     def __repr__(self) -> str:
         return f"DocumentStore({len(self.documents)} documents, {len(self._places)} words)"
 
-    def scores(self, query: str) -> NDArray[np.float64]:
+    def scores(self, query: str) -> FloatArray:
         """Return the score of each document, (documents,)."""
         return np.asarray(self._index[self._rows(query)].sum(axis=0), float)
 

@@ -3,7 +3,8 @@
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+
+from channel_models.validation import FloatArray
 
 Component = Literal["idle", "compute", "transmit", "receive"]
 
@@ -57,12 +58,12 @@ class EnergyLedger:
         self._close(device, now)
         return self._drawn[device]
 
-    def components(self, now: float) -> NDArray[np.float64]:
+    def components(self, now: float) -> FloatArray:
         """Return joules of shape (devices, components) until `now`."""
         elapsed = now - np.array(self._since)
         return np.array(self._joules) + np.array(self._watts) * elapsed[:, None]
 
-    def drawn(self, now: float) -> NDArray[np.float64]:
+    def drawn(self, now: float) -> FloatArray:
         """Return joules of shape (devices,), integrated from the total power of each device."""
         elapsed = now - np.array(self._since)
         power = np.array([sum(watts) for watts in self._watts])

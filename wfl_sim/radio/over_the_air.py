@@ -15,12 +15,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 import channel_models as cm
+from channel_models.validation import FloatArray
 from wfl_sim.radio.cell import CellConfig
-
-FloatArray = NDArray[np.float64]
 
 VALUES_PER_SYMBOL: Final = 2
 """One on each of the two carriers in quadrature."""

@@ -6,7 +6,6 @@ from typing import Annotated, Final, Literal
 
 import numpy as np
 from annotated_types import Le
-from numpy.typing import NDArray
 
 from channel_models.elementary import cosine_and_sine
 from channel_models.units import (
@@ -18,6 +17,7 @@ from channel_models.units import (
     PositiveMetres,
     PositiveSeconds,
 )
+from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import PositiveFloat, PositiveInt
 from wfl_sim.device_models import Hardware, HardwareReference
@@ -81,7 +81,7 @@ class Traffic:
 
     def drop(
         self, site: tuple[float, float], boresight: float | None, rng: np.random.Generator
-    ) -> NDArray[np.float64]:
+    ) -> FloatArray:
         """Return a point uniform over the disc, or over 120 degrees around a boresight in rad."""
         distance = np.sqrt(rng.uniform(self.min_distance**2, self.radius**2))
         turn = rng.uniform()

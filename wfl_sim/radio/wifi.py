@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from channel_models.elementary import power
 from channel_models.units import Unit, dbm_to_watt
+from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import PositiveInt
 from wfl_sim.radio.procedures.update_loss import Waterfall
 
-FloatArray = NDArray[np.float64]
 Moment = Annotated[float, Unit("s", minimum=0.0, maximum=5e-3, exclusive=True)]
 """Shorter than the longest frame."""
 

@@ -5,20 +5,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
+
 
 @dataclass(frozen=True)
 class Series:
     """The n evaluations of one metric in ascending time."""
 
-    time: NDArray[np.float64]
+    time: FloatArray
     """Simulated time in s, (n,)."""
     round: NDArray[np.int64]
     """The round completed last, (n,), counted from 0; -1 before the first."""
-    value: NDArray[np.float64]
+    value: FloatArray
     """Values in the unit of the metric, (n,)."""
     bits: NDArray[np.int64]
     """Bits sent up and down until then, (n,)."""
-    joules: NDArray[np.float64]
+    joules: FloatArray
     """Energy drawn until then in J, (n,)."""
 
     @property

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from channel_models.elementary import rounded
 from channel_models.units import PositiveSeconds
+from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models.workload import UpdateCost
 from wfl_sim.radio.allocation.channel_unaware import Assigned
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from wfl_sim.network.devices.device import Device
     from wfl_sim.network.federation.federation import Federation
 
-FloatArray = NDArray[np.float64]
 _GRID: Final = np.linspace(-0.5, 0.5, 21)
 _ZOOMS: Final = (1.0, 0.1, 0.01)
 _LATE: Final = (

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import Parameter
 from transformers import DynamicCache, PreTrainedModel
 
+from channel_models.validation import FloatArray
 from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.policy import (
@@ -203,7 +203,7 @@ def _generation(
     first, length = texts.request.shape[1], texts.answer.shape[1]
     decoding = Decoding(sparsity=objective.attention, temperature=1.0, end=0, pad=0)
 
-    def generation(tokens: int) -> NDArray[np.float64]:
+    def generation(tokens: int) -> FloatArray:
         """Return FLOPs, those of attention among them, and the bytes of the cache."""
         prompts = texts.with_answers(texts.answer[:, :tokens], texts.answer_mask[:, :tokens])
         cache = DynamicCache(config=model.config)

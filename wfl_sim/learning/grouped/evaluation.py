@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from channel_models.validation import FloatArray
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.grouped.layers import GroupLayers, scales_of, stacked
 from wfl_sim.learning.objectives import ROWS, logits
@@ -58,7 +59,7 @@ def evaluate_together(
 
 def _sums(
     adapted: AdaptedModel, items: Sequence[EvaluationItem], sizes: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64], list[list[int]]]:
+) -> tuple[NDArray[np.int64], FloatArray, list[list[int]]]:
     """Return how many are right and the summed loss, both (devices,), and what is predicted."""
     if not sizes.all():
         raise ValueError("nothing to evaluate on: no held-out examples")

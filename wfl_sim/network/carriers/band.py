@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from channel_models.elementary import cosine_and_sine
 from channel_models.units import MetresPerSecond, PositiveMetres, Unit
+from channel_models.validation import FloatArray
 from wfl_sim.config.documents import shown
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.config.fields import Seed
@@ -55,11 +56,11 @@ class Band:
         return f"Band({self.direction}, {self.gains.size} links)"
 
     @property
-    def gains(self) -> NDArray[np.float64]:
+    def gains(self) -> FloatArray:
         """Linear large-scale gain of each link."""
         return np.asarray(self.access.gains[0])
 
-    def block_gains(self, link: int) -> NDArray[np.float64]:
+    def block_gains(self, link: int) -> FloatArray:
         """Return the present gain of a link on each resource block, fading included."""
         return self.access.block_gains(self.direction, 0, [self._number(link)])[:, 0]
 
@@ -202,7 +203,7 @@ def band(
     return Band(access, direction)
 
 
-def _gains(cell: CellConfig, links: _Links) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _gains(cell: CellConfig, links: _Links) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Return gains and sight of terminals at their distances, each in a direction of its own."""
     count = len(links.distances)
     directions = np.stack(cosine_and_sine(np.arange(count) / count), axis=1)

@@ -14,6 +14,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.network.carriers.transfer import Transfer, TransferRequest
 from wfl_sim.network.carriers.transfer_progress import PlanRun, Progress
 from wfl_sim.network.radio_record import RadioRecord
@@ -44,7 +45,7 @@ class Carrier:
         self._active: list[Transfer] = []
         self._listeners = 0
         self._progress = Progress()
-        self._waiting: dict[Transfer, NDArray[np.float64]] = {}
+        self._waiting: dict[Transfer, FloatArray] = {}
         self._late: dict[Transfer, None] = {}
         self._changed = env.event()
         self._followed: PlanRun | None = None

@@ -9,6 +9,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.network.carriers.access_procedure import AccessProcedure
 from wfl_sim.network.carriers.base_station_sleep import BaseStationSleep
 from wfl_sim.network.carriers.carrier import Carrier
@@ -56,11 +57,11 @@ class RadioAccess:
         self,
         env: simpy.Environment,
         cells: Sequence[CellConfig],
-        gains: NDArray[np.float64],
+        gains: FloatArray,
         *,
         seed: int,
-        watts: NDArray[np.float64],
-        speeds: NDArray[np.float64],
+        watts: FloatArray,
+        speeds: FloatArray,
         interference: str,
         load_memory: float,
         ahead: Executor | None = None,
@@ -125,23 +126,21 @@ class RadioAccess:
     def __repr__(self) -> str:
         return f"RadioAccess({len(self._cells)} cells, {len(self._watts)} devices)"
 
-    def uplink_gains(self, number: int, devices: Sequence[int]) -> NDArray[np.float64]:
+    def uplink_gains(self, number: int, devices: Sequence[int]) -> FloatArray:
         """Return the present power gains of devices to a cell, averaged over its uplink blocks."""
         return np.asarray(self.block_gains("uplink", number, devices).mean(axis=0))
 
-    def block_gains(
-        self, direction: Direction, number: int, devices: Sequence[int]
-    ) -> NDArray[np.float64]:
+    def block_gains(self, direction: Direction, number: int, devices: Sequence[int]) -> FloatArray:
         """Return the present power gains of devices on each resource block, (blocks, devices)."""
         channel = self._bands[direction][number].channel
         links = np.array(devices, dtype=np.intp)
         return np.asarray(channel.gain(links, channel.index(float(self.env.now)), 1)[0])
 
-    def limit_power(self, watts: NDArray[np.float64]) -> None:
+    def limit_power(self, watts: FloatArray) -> None:
         """Set the W (devices,) that devices can radiate; rates follow from the next plan on."""
         self._watts[: len(watts)] = watts
 
-    def move(self, device: int, gains: NDArray[np.float64]) -> None:
+    def move(self, device: int, gains: FloatArray) -> None:
         """Set the gains (cells,) of a device; the rates follow when the next plan is made."""
         self.gains[:, device] = gains
         for number in range(len(self._cells)):

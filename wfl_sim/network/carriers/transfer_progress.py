@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.elementary import exp
+from channel_models.validation import FloatArray
 from wfl_sim.network.carriers.transfer import TransferRequest
 from wfl_sim.radio.bands.medium import ActiveTransfers, RatePlan
 
@@ -25,11 +26,11 @@ class Progress:
         column += [_ROUNDING * asked.bits, asked.level, asked.share, 0.0]
         self.put_back(np.array(column))
 
-    def column(self, which: int) -> NDArray[np.float64]:
+    def column(self, which: int) -> FloatArray:
         """Return a copy of a column."""
         return self._table[:, which].copy()
 
-    def put_back(self, column: NDArray[np.float64]) -> None:
+    def put_back(self, column: FloatArray) -> None:
         """Put a column behind the others."""
         self._table = np.concatenate((self._table, column[:, None]), axis=1)
 
@@ -57,27 +58,27 @@ class Progress:
         )
 
     @property
-    def left(self) -> NDArray[np.float64]:
+    def left(self) -> FloatArray:
         """Bits that are still to be sent."""
         return np.asarray(self._table[0])
 
     @property
-    def average(self) -> NDArray[np.float64]:
+    def average(self) -> FloatArray:
         """Average rate of the recent past in bit/s."""
         return np.asarray(self._table[1])
 
     @property
-    def rounding(self) -> NDArray[np.float64]:
+    def rounding(self) -> FloatArray:
         """Bits that may be left by rounding alone."""
         return np.asarray(self._table[8])
 
     @property
-    def offset(self) -> NDArray[np.float64]:
+    def offset(self) -> FloatArray:
         """dB that an outer loop has learned."""
         return np.asarray(self._table[11])
 
     @property
-    def used(self) -> NDArray[np.float64]:
+    def used(self) -> FloatArray:
         """(3, n): seconds on the air, J radiated, SINR in dB times seconds."""
         return self._table[2:5]
 
@@ -85,13 +86,13 @@ class Progress:
 class PlanRun:
     """A plan that holds from `now` to the first end of a transfer, or to the last of its steps."""
 
-    def __init__(self, plan: RatePlan, left: NDArray[np.float64], now: float) -> None:
+    def __init__(self, plan: RatePlan, left: FloatArray, now: float) -> None:
         self.plan = plan
         self.starts = np.concatenate(([now], plan.until[:-1]))
         self.lengths = plan.until - self.starts
         moved = plan.rate[:-1] * self.lengths[:-1, None]
         steps = np.concatenate((left[None], moved))
-        self.left: NDArray[np.float64] = np.subtract.accumulate(steps, axis=0)
+        self.left: FloatArray = np.subtract.accumulate(steps, axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
             self.to_finish = self.left / plan.rate
         ends = np.flatnonzero(

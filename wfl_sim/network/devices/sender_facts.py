@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.network.devices.device import Device
 from wfl_sim.radio.allocation.allocator import unknown_senders
 
 
 def sender_facts(
-    fleet: Sequence[Device], devices: NDArray[np.intp], watts: NDArray[np.float64]
+    fleet: Sequence[Device], devices: NDArray[np.intp], watts: FloatArray
 ) -> dict[str, Any]:
     """Return the fields of `Statistics` from `battery_level` on.
 

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.elementary import LN2, expm1
+from channel_models.validation import FloatArray
 from wfl_sim.config.registry import Registry
 from wfl_sim.radio.channel.rate_curve import RateCurve
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,22 +73,22 @@ class Demands:
     An allocator knows the channel of `csi_delay` before: `efficiency` comes from it.
     """
 
-    bits_left: NDArray[np.float64]
+    bits_left: FloatArray
     """(n,) bits that are still to be sent."""
-    efficiency: NDArray[np.float64]
+    efficiency: FloatArray
     """(n, blocks) bit/s/Hz on each resource block if the band were split evenly; in single
     precision where the rate is Shannon's, with or without a gap."""
-    average_rate: NDArray[np.float64]
+    average_rate: FloatArray
     """(n,) bit/s, exponentially averaged over the recent past."""
-    weight: NDArray[np.float64]
+    weight: FloatArray
     """(n,) priority; 1 unless a policy says otherwise."""
     block_bandwidth: float
     """Symbols/s of data on one resource block."""
     memory: float
     """Weight of `average_rate` in the average at the end of the step for which the shares hold."""
-    age: NDArray[np.float64]
+    age: FloatArray
     """(n,) s since each transfer began."""
-    deadline: NDArray[np.float64]
+    deadline: FloatArray
     """(n,) s until each should have ended; infinite without a deadline, negative when late."""
     step: int
     """Number of the fading sample for which the shares hold."""
@@ -133,7 +132,7 @@ class Demands:
         return float(self.efficiency.shape[1] * self.block_bandwidth)
 
     @property
-    def reach(self) -> NDArray[np.float64]:
+    def reach(self) -> FloatArray:
         """(n,) G in Hz of ``b log2(1 + G/max(b, least_bandwidth))``, by the even split.
 
         With Shannon's formula on a flat channel ``G = P g / N0``; a gap divides it.
@@ -151,15 +150,15 @@ class Demands:
         """Former name of `usable`."""
         return self.usable
 
-    def time_left(self, within: float) -> NDArray[np.float64]:
+    def time_left(self, within: float) -> FloatArray:
         """(n,) s until the deadline, or until `within` s after the beginning if that is earlier."""
         return np.minimum(self.deadline, within - self.age)
 
-    def flat(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
+    def flat(self, share: FloatArray) -> FloatArray:
         """(n, blocks) shares that are the same on every block: `share`, shape (n,)."""
         return np.repeat(share[:, None], self.efficiency.shape[1], axis=1)
 
-    def whole(self, holders: NDArray[np.intp]) -> NDArray[np.float64]:
+    def whole(self, holders: NDArray[np.intp]) -> FloatArray:
         """(n, blocks) shares where each block has one holder: `holders`, shape (blocks,)."""
         shares = np.zeros(self.efficiency.shape)
         shares[holders, np.arange(len(holders))] = 1.0
@@ -222,7 +221,7 @@ class Allocator(Protocol):
     [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
     """
 
-    def shares(self, demands: Demands) -> NDArray[np.float64]:
+    def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares in [0, 1]; the sum over transfers is at most 1 per block."""
 
 
@@ -230,9 +229,7 @@ class Allocator(Protocol):
 class PowerAllocator(Allocator, Protocol):
     """An allocator that also says with how much of its power a transfer is sent, or each block."""
 
-    def shares_and_levels(
-        self, demands: Demands
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def shares_and_levels(self, demands: Demands) -> tuple[FloatArray, FloatArray]:
         """Return shares, and levels: parts of the power that may be used.
 
         Levels (n,), from 0 to 1, are spread evenly over the blocks that a transfer holds. Levels

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.elementary import rounded
+from channel_models.validation import FloatArray
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 from wfl_sim.radio.channel.rate_curve import RateCurve, rate_curve
 
-FloatArray = NDArray[np.float64]
 Knowledge = Literal["statistical", "instantaneous"]
 _BEYOND = 700.0
 

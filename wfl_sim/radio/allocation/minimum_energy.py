@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from channel_models.elementary import rounded
 from channel_models.units import Unit
+from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 from wfl_sim.radio.allocation.makespan import (
@@ -32,8 +33,6 @@ from wfl_sim.radio.allocation.makespan import (
     outlook,
     root_of_falling,
 )
-
-FloatArray = NDArray[np.float64]
 
 _LATE: Final = (
     "minimum-energy: transfers that cannot meet a deadline beside the others have an even share of "

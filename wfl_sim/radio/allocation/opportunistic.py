@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 
@@ -38,10 +39,10 @@ class MaxCI:
         unique = np.count_nonzero(demands.efficiency == top) == len(best)
         return np.asarray(best) if unique else None
 
-    def shares(self, demands: Demands) -> NDArray[np.float64]:
+    def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, one transfer per block; ties are split evenly."""
         best = demands.efficiency == demands.efficiency.max(axis=0)
-        shares: NDArray[np.float64] = best / best.sum(axis=0)
+        shares: FloatArray = best / best.sum(axis=0)
         return shares
 
 
@@ -62,7 +63,7 @@ class ProportionalFair:
         if self.turns < 1:
             raise LocatedError(f"must be at least 1, got {self.turns}", "turns")
 
-    def shares(self, demands: Demands) -> NDArray[np.float64]:
+    def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, one transfer per block; ties are split evenly.
 
         Where there are ties every block is a turn: k that tie get a k-th of a turn each, so one
@@ -106,7 +107,7 @@ class ProportionalFair:
         tied = np.count_nonzero(metric == best[:, None]) > blocks
         return None if tied else holders
 
-    def _average(self, demands: Demands) -> NDArray[np.float64]:
+    def _average(self, demands: Demands) -> FloatArray:
         """Averages at the end of a step without any allocation, in the unit that a turn adds.
 
         The unit is bit/s/Hz of one block, of which the average forgets all but a part. A common
@@ -116,7 +117,7 @@ class ProportionalFair:
         return np.maximum(demands.memory * demands.average_rate, LEAST) / forgotten
 
 
-def _priority(demands: Demands, average: NDArray[np.float64]) -> NDArray[np.floating]:
+def _priority(demands: Demands, average: FloatArray) -> NDArray[np.floating]:
     """Weight over average, in the precision of the efficiency."""
     return (demands.weight / average).astype(demands.efficiency.dtype, copy=False)
 
@@ -138,7 +139,7 @@ class Hungarian:
 
     fair: bool = True
 
-    def shares(self, demands: Demands) -> NDArray[np.float64]:
+    def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, each block to one transfer."""
         return demands.whole(self.holders(demands))
 

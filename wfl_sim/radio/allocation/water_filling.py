@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
 from wfl_sim.radio.allocation.allocator import (
@@ -22,8 +22,6 @@ from wfl_sim.radio.allocation.allocator import (
     PowerAllocator,
 )
 from wfl_sim.radio.allocation.opportunistic import MaxCI
-
-FloatArray = NDArray[np.float64]
 
 
 @ALLOCATORS("water-filling")

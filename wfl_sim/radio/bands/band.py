@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+from channel_models.validation import FloatArray
 from wfl_sim.radio.allocation.allocator import SenderFacts, unknown_senders
 from wfl_sim.radio.allocation.channel_unaware import CHANNEL_UNAWARE
 from wfl_sim.radio.allocation.makespan import Outlook
@@ -33,8 +34,8 @@ def build_band(
     name: str,
     *,
     seed: int,
-    gains: NDArray[np.float64],
-    speeds: NDArray[np.float64],
+    gains: FloatArray,
+    speeds: FloatArray,
     power: PowerRule,
     sight: NDArray[np.bool_] | None = None,
     ahead: Executor | None = None,
@@ -130,7 +131,7 @@ def sampling_step(fading: cm.Fading, doppler: float) -> float:
 
 
 def uplink_outlook(
-    cell: CellConfig, gains: NDArray[np.float64], watts: NDArray[np.float64]
+    cell: CellConfig, gains: FloatArray, watts: FloatArray
 ) -> tuple[Outlook, float, float]:
     """Return rates over bandwidth of devices, Hz of the band and of a block that carry data.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+from channel_models.validation import FloatArray
 from wfl_sim.config.answers import AnswerError
 from wfl_sim.radio.allocation.allocator import (
     Allocator,
@@ -29,8 +30,6 @@ from wfl_sim.radio.channel.propagation import TransportRate
 from wfl_sim.radio.channel.sampled_channel import SampledChannel
 from wfl_sim.radio.power.power_reduction import Modulation
 from wfl_sim.radio.power.transmit_power import PowerRule
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 
 from channel_models.elementary import decay, decibels
 from channel_models.units import db_to_linear
+from channel_models.validation import FloatArray
 from wfl_sim.radio.allocation.allocator import Demands, Statistics
 from wfl_sim.radio.bands.band_division import BandDivision
 from wfl_sim.radio.bands.block_rates import ChannelState, Learned, Rates, worst
 from wfl_sim.radio.bands.knowledge import statistics_of, watts_of
 from wfl_sim.radio.bands.link_samples import link_samples
 from wfl_sim.radio.bands.medium import ActiveTransfers, LinkSamples, RatePlan
-
-FloatArray = NDArray[np.float64]
 
 
 class BandPlan:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.radio.allocation.allocator import Demands
 
-FloatArray = NDArray[np.float64]
 Allocation = tuple[FloatArray, FloatArray]
 """Shares of blocks (n, blocks) and levels of power, (n,) or (n, blocks)."""
 

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.link_adaptation.compiled_rates import compiled_efficiency
+from channel_models.validation import FloatArray
 from wfl_sim.radio.bands.medium import ActiveTransfers
 from wfl_sim.radio.channel.propagation import TransportRate
 from wfl_sim.radio.power.power_reduction import Modulation
 from wfl_sim.radio.power.transmit_power import PowerRule, on_blocks, per_held_block
 
-FloatArray = NDArray[np.float64]
 Rates = tuple[FloatArray, FloatArray, FloatArray]
 """Rate in bit/s, radiated power in W and mean linear SINR of n transfers."""
 

@@ -4,8 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.kernels import compiled, largest
-
-FloatArray = NDArray[np.float64]
+from channel_models.validation import FloatArray
 
 
 @compiled

@@ -5,9 +5,8 @@ from numpy.typing import NDArray
 
 from channel_models.kernels import compiled
 from channel_models.link_adaptation.kernels import in_pairs
+from channel_models.validation import FloatArray
 from wfl_sim.radio.bands.interference_tables import Heard
-
-FloatArray = NDArray[np.float64]
 
 
 @compiled

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from channel_models.kernels import capacity, compiled
 from channel_models.link_adaptation.kernels import Schemes, total_of, transported
+from channel_models.validation import FloatArray
 
-FloatArray = NDArray[np.float64]
 Held = tuple[bool, NDArray[np.intp], FloatArray, int, int]
 """Whether units of a cell are shared; the holder of each unit; shares (units, all transfers);
 blocks of a unit; the first transfer of the cell. Without sharing the holders count."""

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.radio.bands.band_plan import BandPlan
 from wfl_sim.radio.bands.interference import DownlinkInterference, UplinkInterference
 from wfl_sim.radio.bands.medium import ActiveTransfers, LinkSamples, RatePlan
 from wfl_sim.radio.bands.ofdma import OfdmaBand
 from wfl_sim.radio.bands.plan_ahead import planned_ahead, planned_at_once
 from wfl_sim.radio.cell import Direction
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

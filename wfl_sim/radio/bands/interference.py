@@ -16,12 +16,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.radio.bands.band_plan import BandPlan
 from wfl_sim.radio.bands.block_rates import in_order
 from wfl_sim.radio.bands.interference_tables import Heard, downlink_tables, uplink_tables
 from wfl_sim.radio.power.transmit_power import on_blocks
-
-FloatArray = NDArray[np.float64]
 
 FAINT: Final = 0.1
 """Share of the noise: an interferer whose mean received power, with all its power on one block, is

@@ -1,16 +1,14 @@
 """What an allocator may know beside the momentary channel."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 import channel_models as cm
+from channel_models.validation import FloatArray
 from wfl_sim.radio.allocation.allocator import SenderFacts, Statistics
 from wfl_sim.radio.bands.block_rates import BlockRates
 from wfl_sim.radio.bands.medium import ActiveTransfers
 from wfl_sim.radio.channel.rate_curve import rate_curve
 from wfl_sim.radio.power.transmit_power import PowerRule
-
-FloatArray = NDArray[np.float64]
 
 
 def watts_of(traffic: ActiveTransfers, power: PowerRule) -> FloatArray:

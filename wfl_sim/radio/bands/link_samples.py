@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.elementary import log10
+from channel_models.validation import FloatArray
 from wfl_sim.radio.bands.block_rates import BlockRates, ChannelState, Learned
 from wfl_sim.radio.bands.medium import ActiveTransfers, LinkSamples
 from wfl_sim.radio.power.transmit_power import on_blocks
-
-FloatArray = NDArray[np.float64]
 
 
 def link_samples(

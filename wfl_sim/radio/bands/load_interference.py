@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.elementary import decay
+from channel_models.validation import FloatArray
 from wfl_sim.radio.cell import Direction
 from wfl_sim.radio.power.transmit_power import PowerRule
-
-FloatArray = NDArray[np.float64]
 
 
 class AverageLoadInterference:

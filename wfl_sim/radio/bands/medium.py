@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
+
 LinkSamples = Callable[[], Sequence[tuple[int, Mapping[str, Any]]]]
 """Returns the number of each link, and its values for a `RadioSample`."""
 
@@ -19,23 +21,23 @@ class ActiveTransfers:
     """(m,) links of all transfers, one transfer after the other."""
     first: NDArray[np.intp]
     """(n,) index into `links` where those of each transfer begin."""
-    bits_left: NDArray[np.float64]
+    bits_left: FloatArray
     """(n,) bits that are still to be sent."""
-    weight: NDArray[np.float64]
+    weight: FloatArray
     """(n,) priorities."""
-    average_rate: NDArray[np.float64]
+    average_rate: FloatArray
     """(n,) bit/s; NaN for a transfer that has just begun."""
-    start: NDArray[np.float64]
+    start: FloatArray
     """(n,) s of the clock."""
-    deadline: NDArray[np.float64]
+    deadline: FloatArray
     """(n,) s of the clock."""
     together: NDArray[np.intp] | None = None
     """Index of the first transfer of each transmission that several receive; None without such."""
-    level: NDArray[np.float64] | None = None
+    level: FloatArray | None = None
     """(n,) share of its power that each may use; None where all may use all."""
-    share: NDArray[np.float64] | None = None
+    share: FloatArray | None = None
     """(n,) share of the band that a policy has given, NaN where none; None where it gave none."""
-    offset: NDArray[np.float64] | None = None
+    offset: FloatArray | None = None
     """(n,) dB that an outer loop has learned to back off from what is known."""
 
     @property
@@ -60,21 +62,21 @@ class ActiveTransfers:
 class RatePlan:
     """What a medium grants from a time on: s steps of constant rates for n transfers."""
 
-    until: NDArray[np.float64]
+    until: FloatArray
     """(s,) s, the end of each step; infinite where nothing changes by itself."""
-    rate: NDArray[np.float64]
+    rate: FloatArray
     """(s, n) bit/s."""
-    average_rate: NDArray[np.float64]
+    average_rate: FloatArray
     """(s, n) bit/s, the averages at the beginning of each step."""
     time_constant: float
     """Time constant in s of the averages; infinite where none are kept."""
     duty: float
     """Share of the time in which a transfer that holds something is on the air."""
-    power: NDArray[np.float64]
+    power: FloatArray
     """(s, n) W radiated on the air; 0 where a transfer holds nothing of the medium."""
-    sinr_db: NDArray[np.float64]
+    sinr_db: FloatArray
     """(s, n) mean over the blocks held, dB; NaN for a wired link."""
-    offset: NDArray[np.float64] | None = None
+    offset: FloatArray | None = None
     """(s, n) dB of an outer loop at the beginning of each step; None without one."""
     samples: Sequence[LinkSamples] = ()
     """(s,) What the links have in each step, computed when asked for; empty unless recorded."""

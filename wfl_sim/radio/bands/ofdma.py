@@ -7,15 +7,13 @@ channel of the present grid cell. `wfl_sim.radio.bands.coupled_cells` couples ce
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.radio.bands.band_division import BandDivision
 from wfl_sim.radio.bands.band_plan import BandPlan
 from wfl_sim.radio.bands.block_rates import Rates
 from wfl_sim.radio.bands.medium import ActiveTransfers, RatePlan
 from wfl_sim.radio.bands.plan_ahead import planned_ahead, planned_at_once
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,12 +10,11 @@ import channel_models as cm
 from channel_models.compiled import kernels
 from channel_models.link_adaptation.compiled_rates import form_of
 from channel_models.link_adaptation.mcs_rate import NO_SCHEMES, McsForm
+from channel_models.validation import FloatArray
 from wfl_sim.radio.allocation.opportunistic import LEAST, SHORTEST, ProportionalFair
 from wfl_sim.radio.bands.band_plan import BandPlan
 from wfl_sim.radio.bands.interference_tables import NOTHING_HEARD, Heard
 from wfl_sim.radio.power.transmit_power import CellPower, DevicePower
-
-FloatArray = NDArray[np.float64]
 
 _VALUES: Final = 2**15
 """Samples whose rates are computed at once: they fit into the processor's cache."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from channel_models.validation import FloatArray
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.elementary import log10
+from channel_models.validation import FloatArray
 from wfl_sim.radio.bands.band_division import BandDivision
 from wfl_sim.radio.bands.medium import ActiveTransfers, LinkSamples, RatePlan
 from wfl_sim.radio.wifi import Wifi
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from channel_models.elementary import cosine_and_sine, log
 from channel_models.fading.counter import draw_key, uniforms
+from channel_models.validation import FloatArray
 from wfl_sim.radio.channel.lazy_fading import GridFading
 
 
@@ -48,7 +49,7 @@ class EstimatedFading:
         first: int,
         count: int,
         step: float,
-        offsets: NDArray[np.float64],
+        offsets: FloatArray,
         links: NDArray[np.intp],
     ) -> NDArray[np.floating[Any]]:
         """Power of the estimates at the midpoints of grid cells, (links, count, offsets)."""

@@ -4,10 +4,10 @@ from functools import cache, lru_cache
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.elementary import cubed, exp, expm1, rounded
+from channel_models.validation import FloatArray
 from wfl_sim.config.answers import AnswerError, numbers
 
 _GRID: Final = np.asarray(cm.db_to_linear(np.arange(-300, 401) / 10.0))
@@ -16,7 +16,7 @@ _NOTHING: Final = 1e-4
 
 
 @cache
-def _quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _quadrature() -> tuple[FloatArray, FloatArray]:
     """-ln of the probability of more, (192,), and weights.
 
     They are dense near zero, where a logarithm has its pole, and many, since rate maps have floors
@@ -29,9 +29,7 @@ def _quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return tail, weight / weight.sum()
 
 
-def mean_efficiency(
-    rate: cm.RateMap, fading: cm.Fading, snr: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def mean_efficiency(rate: cm.RateMap, fading: cm.Fading, snr: FloatArray) -> FloatArray:
     """bit/s/Hz at linear mean SNRs (n,), over the law of the fading's power, or else Rayleigh's."""
     law: Any = getattr(fading, "law", None) or cm.ExponentialPower()
     tail, weight = _quadrature()
@@ -63,7 +61,7 @@ def least_snr(rate: cm.RateMap, fading: cm.Fading) -> float:
     return float(_GRID[carries.argmax()]) if carries.any() else np.inf
 
 
-def _over_grid(rate: cm.RateMap, fading: cm.Fading) -> NDArray[np.float64]:
+def _over_grid(rate: cm.RateMap, fading: cm.Fading) -> FloatArray:
     hashed: Any = (rate, fading)
     try:
         return _cached(*hashed)
@@ -71,7 +69,7 @@ def _over_grid(rate: cm.RateMap, fading: cm.Fading) -> NDArray[np.float64]:
         return _averaged(rate, fading)
 
 
-def _averaged(rate: cm.RateMap, fading: cm.Fading) -> NDArray[np.float64]:
+def _averaged(rate: cm.RateMap, fading: cm.Fading) -> FloatArray:
     said = rate.spectral_efficiency(_GRID)
     numbers(rate, "spectral_efficiency", said, _GRID.shape, least=0, broadcast=False)
     if not isinstance(said, np.ndarray):

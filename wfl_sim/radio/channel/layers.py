@@ -9,11 +9,10 @@ from annotated_types import Ge, Le
 from numpy.typing import ArrayLike, NDArray
 
 import channel_models as cm
+from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
 from wfl_sim.radio.channel.propagation import RATES, TransportRate
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

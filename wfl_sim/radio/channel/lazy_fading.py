@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+from channel_models.validation import FloatArray
 from wfl_sim.config.answers import AnswerError
 
 KEPT_LINKS: Final = 2048
@@ -24,7 +25,7 @@ class GridFading(Protocol):
         first: int,
         count: int,
         step: float,
-        offsets: NDArray[np.float64],
+        offsets: FloatArray,
         links: NDArray[np.intp],
     ) -> NDArray[np.floating[Any]]:
         """Power of mean one at the midpoints of grid cells, (links, count, offsets)."""
@@ -46,7 +47,7 @@ class LazyFading:
         self,
         models: cm.Fading | tuple[cm.Fading, cm.Fading],
         stream: Callable[[int], np.random.Generator],
-        doppler: NDArray[np.float64],
+        doppler: FloatArray,
         sight: NDArray[np.bool_] | None = None,
         kept: int = KEPT_LINKS,
     ) -> None:
@@ -85,7 +86,7 @@ class LazyFading:
         first: int,
         count: int,
         step: float,
-        offsets: NDArray[np.float64],
+        offsets: FloatArray,
         links: NDArray[np.intp],
     ) -> NDArray[np.floating[Any]]:
         """Power at the midpoints of `count` grid cells from `first` on, (links, count, offsets)."""
@@ -112,7 +113,7 @@ class LazyFading:
         first: int,
         count: int,
         step: float,
-        offsets: NDArray[np.float64],
+        offsets: FloatArray,
         links: NDArray[np.intp],
     ) -> NDArray[np.floating[Any]]:
         """Return the samples of one process, which must be powers."""

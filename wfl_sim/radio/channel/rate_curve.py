@@ -5,13 +5,11 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.elementary import LN2
+from channel_models.validation import FloatArray
 from wfl_sim.radio.channel.fading_average import mean_efficiency
-
-FloatArray = NDArray[np.float64]
 
 _GRID_DB = np.arange(-2500, 6501) / 50.0
 

@@ -4,12 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from wfl_sim.radio.channel.rays import RAY_COLUMNS
-
-FloatArray = NDArray[np.float64]
-
 
 Row = tuple[int, float, float, float, float]
 """Device, delay in s, gain in dB, phase in rad, Doppler shift in Hz."""

@@ -13,11 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 import channel_models as cm
 from channel_models.elementary import cosine_and_sine
 from channel_models.units import PositiveSeconds, Unit
+from channel_models.validation import FloatArray
 from wfl_sim.config.csv_tables import Measure, read_rows
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import FilePath
-
-FloatArray = NDArray[np.float64]
 
 _DEVICE: Final = Unit("1", minimum=0.0)
 _GAIN: Final = Unit("dB", maximum=0.0)

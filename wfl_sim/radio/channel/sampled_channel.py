@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.compiled import kernels
+from channel_models.validation import FloatArray
 from wfl_sim.radio.channel.lazy_fading import GridFading, LazyFading
 
 _KEPT: Final = 2
@@ -46,9 +47,9 @@ class SampledChannel:
 
     def __init__(
         self,
-        mean_gain: NDArray[np.float64],
+        mean_gain: FloatArray,
         fading: GridFading,
-        offsets: NDArray[np.float64],
+        offsets: FloatArray,
         step: float,
         ahead: Executor | None = None,
     ) -> None:
@@ -77,7 +78,7 @@ class SampledChannel:
             k += 1
         return k
 
-    def gain(self, links: NDArray[np.intp], first: int, count: int) -> NDArray[np.float64]:
+    def gain(self, links: NDArray[np.intp], first: int, count: int) -> FloatArray:
         """Return (count, blocks, m) power gains of the links in grid cells from `first` on."""
         return self.fading(links, first, count) * self.mean_gain[links]
 

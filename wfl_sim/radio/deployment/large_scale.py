@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.elementary import hypot
+from channel_models.validation import FloatArray
 from wfl_sim.config.answers import AnswerError, numbers
 from wfl_sim.radio.cell import CellConfig, only_wired
 from wfl_sim.randomness import stream
-
-FloatArray = NDArray[np.float64]
 
 _LINKS_AT_ONCE: Final = 2**16
 """Links whose path loss is computed in one call: arrays of half a megabyte."""

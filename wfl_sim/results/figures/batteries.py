@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.results.figures.breakdown import bar, bar_handles, draw_bars
 from wfl_sim.results.figures.legends import columns
 from wfl_sim.results.figures.look import Drawing, saved
@@ -85,7 +86,7 @@ def fleet(runs: Sequence[Run]) -> Iterator[Drawing]:
     yield Drawing("fleet", figure, FLEET_HEADER, rows)
 
 
-def presence(run: Run) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def presence(run: Run) -> tuple[FloatArray, NDArray[np.int64]]:
     """Return the times in s at which the number of available devices changes, and that number.
 
     The first time is 0.

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.results.figures.legends import add_legend
 from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import fill, in_order, patches, scale, set_label, set_rows
@@ -144,7 +145,7 @@ def _inside(run: Run, window: Window, shown: Sequence[str]) -> dict[str, NDArray
 def _draw_bars(
     axes: Axes,
     spans: dict[str, NDArray[Any]],
-    rows: NDArray[np.float64],
+    rows: FloatArray,
     activity: str,
     factor: float,
 ) -> None:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import GREY, INK
 from wfl_sim.results.run import Run
@@ -40,7 +41,7 @@ def tracks(runs: Sequence[Run]) -> Iterator[Drawing]:
             yield _drawn(run, moving, label)
 
 
-def serving(run: Run, device: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def serving(run: Run, device: str) -> tuple[FloatArray, NDArray[np.int64]]:
     """Return the times in s from which a cell served a device, and the numbers of the cells."""
     times, cells = level(run, device, "cell")
     return times, cells.astype(np.int64)

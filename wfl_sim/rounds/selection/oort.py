@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from channel_models.elementary import log, power, rounded
 from channel_models.units import Fraction, PositiveSeconds
+from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.rounds.selection.selector import SELECTORS, Clients
 
@@ -76,7 +76,7 @@ class Oort:
         chosen += self._drawn(known, count - explored, number + 1, rng)
         return sorted(chosen, key=lambda device: device.index)
 
-    def utilities(self, devices: Sequence[Client], number: int) -> NDArray[np.float64]:
+    def utilities(self, devices: Sequence[Client], number: int) -> FloatArray:
         """Return the utility of devices that have uploaded before, in round `number` from 1 on."""
         examples = np.array([device.examples for device in devices], dtype=float)
         losses = np.nan_to_num([device.reported_loss for device in devices], nan=0.0).clip(0)
