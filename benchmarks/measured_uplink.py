@@ -11,8 +11,8 @@ import numpy as np
 
 import channel_models as cm
 from wfl_sim.cli.scripts import run_script, script_options
-from wfl_sim.radio.channel.fading_average import mean_efficiency
 from wfl_sim.radio.channel.layers import Layers
+from wfl_sim.radio.channel.rate_curve import mean_efficiency
 
 MEASURED = (
     (-75.77, 234.93), (-76.29, 233.30), (-79.10, 237.07), (-80.12, 236.94), (-86.96, 91.43),

@@ -10,7 +10,7 @@ from tests.simulation.test_simulation import check_laws
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.allocation import EqualShare, MaxCI, ProportionalFair
 from wfl_sim.radio.bands.band import build_band
-from wfl_sim.radio.bands.subbands import Subbands
+from wfl_sim.radio.bands.block_groups import Subbands
 from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.power.power_control import PowerControl
 from wfl_sim.radio.power.transmit_power import DevicePower, per_held_block

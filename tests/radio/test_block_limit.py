@@ -12,8 +12,8 @@ from tests.fixtures.runs import outcome
 from tests.radio.test_allocation import demands, make
 from tests.radio.test_ofdma import BLOCK, NOISE, finish, make_band
 from tests.simulation.test_simulation import check_laws
-from wfl_sim.radio.bands.block_limit import BlockLimit, allocate_within_limits
-from wfl_sim.radio.channel.fading_average import best_snr, least_snr, mean_efficiency
+from wfl_sim.radio.bands.block_groups import BlockLimit, allocate_within_limits
+from wfl_sim.radio.channel.rate_curve import best_snr, least_snr, mean_efficiency
 from wfl_sim.radio.power.transmit_power import DevicePower
 
 

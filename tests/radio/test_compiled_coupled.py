@@ -12,7 +12,7 @@ from wfl_sim.network.carriers.cell_carrier import CellCarrier
 from wfl_sim.network.carriers.transfer import TransferRequest
 from wfl_sim.radio.allocation import MaxCI, ProportionalFair
 from wfl_sim.radio.bands import interference
-from wfl_sim.radio.bands.block_limit import BlockLimit
+from wfl_sim.radio.bands.block_groups import BlockLimit
 from wfl_sim.radio.bands.coupled_cells import CoupledCells
 from wfl_sim.radio.bands.ofdma import OfdmaBand
 from wfl_sim.radio.channel.sampled_channel import SampledChannel

@@ -10,7 +10,7 @@ from channel_models.link_adaptation.compiled_rates import compiled_efficiency
 from wfl_sim.network.carriers.carrier import Carrier
 from wfl_sim.network.carriers.transfer import TransferRequest
 from wfl_sim.radio.allocation import ProportionalFair
-from wfl_sim.radio.bands.block_limit import BlockLimit
+from wfl_sim.radio.bands.block_groups import BlockLimit
 from wfl_sim.radio.bands.ofdma import OfdmaBand
 from wfl_sim.radio.channel.sampled_channel import SampledChannel
 from wfl_sim.radio.power.transmit_power import CellPower, DevicePower

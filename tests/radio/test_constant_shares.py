@@ -11,7 +11,7 @@ from wfl_sim.network.carriers.carrier import Carrier
 from wfl_sim.network.carriers.transfer import TransferRequest
 from wfl_sim.radio.allocation.channel_unaware import Assigned, EqualShare, RoundRobin, Weighted
 from wfl_sim.radio.bands import coupled_cells, ofdma
-from wfl_sim.radio.bands.block_limit import BlockLimit
+from wfl_sim.radio.bands.block_groups import BlockLimit
 from wfl_sim.radio.bands.coupled_cells import CoupledCells
 from wfl_sim.radio.bands.ofdma import OfdmaBand
 from wfl_sim.radio.channel.sampled_channel import SampledChannel

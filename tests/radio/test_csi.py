@@ -14,8 +14,7 @@ from tests.simulation.test_simulation import check_laws
 from wfl_sim.network.carriers.carrier import Carrier
 from wfl_sim.network.carriers.transfer import TransferRequest
 from wfl_sim.radio.allocation import MaxCI
-from wfl_sim.radio.channel.csi import EstimatedFading
-from wfl_sim.radio.channel.lazy_fading import LazyFading
+from wfl_sim.radio.channel.lazy_fading import EstimatedFading, LazyFading
 from wfl_sim.radio.channel.sampled_channel import SampledChannel
 from wfl_sim.randomness import stream
 

@@ -9,7 +9,7 @@ from tests.simulation.test_simulation import check_laws
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.radio.bands.band import build_band
 from wfl_sim.radio.cell import CellConfig
-from wfl_sim.radio.channel.fading_by_sight import FadingBySight
+from wfl_sim.radio.channel.fading_kinds import FadingBySight
 from wfl_sim.radio.channel.propagation import ChannelConfig
 from wfl_sim.radio.channel.scenario_fading import ScenarioFading
 from wfl_sim.radio.power.transmit_power import CellPower

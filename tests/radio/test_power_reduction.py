@@ -9,7 +9,7 @@ from tests.fixtures.runs import outcome, scenario
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.network.carriers.band import band
 from wfl_sim.radio.directions import UplinkConfig
-from wfl_sim.radio.power.power_reduction import PowerReduction, up_to
+from wfl_sim.radio.power.power_control import PowerReduction, up_to
 
 # TS 38.101-1 Table 6.2.2-1, power class 3: QPSK, 16QAM, 64QAM, 256QAM
 TABLE = {

@@ -22,8 +22,8 @@ from channel_models.units import (
 )
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
-from wfl_sim.radio.channel.fading_average import best_snr, least_snr
 from wfl_sim.radio.channel.propagation import ANTENNAS, PATHLOSSES, Antenna, ChannelConfig
+from wfl_sim.radio.channel.rate_curve import best_snr, least_snr
 from wfl_sim.radio.directions import BY_CARRIER, DownlinkConfig, UplinkConfig
 from wfl_sim.radio.power.base_station_power import STATIONS, BaseStationPower
 from wfl_sim.radio.procedures.access import Access

@@ -22,8 +22,7 @@ from wfl_sim.radio.allocation.allocator import ALLOCATORS, Allocator
 from wfl_sim.radio.allocation.channel_unaware import EqualShare
 from wfl_sim.radio.allocation.opportunistic import ProportionalFair
 from wfl_sim.radio.channel.propagation import RATES
-from wfl_sim.radio.power.power_control import PowerControl
-from wfl_sim.radio.power.power_reduction import Modulation, PowerReduction
+from wfl_sim.radio.power.power_control import Modulation, PowerControl, PowerReduction
 from wfl_sim.radio.procedures.harq import Harq
 from wfl_sim.radio.procedures.update_loss import LOSSES, Never, UpdateLoss
 

@@ -26,12 +26,15 @@ from wfl_sim.methods.robust import ROBUST
 from wfl_sim.methods.server_optimizers import OPTIMIZERS
 from wfl_sim.methods.staleness import STALENESS
 from wfl_sim.radio.allocation.allocator import ALLOCATORS
-from wfl_sim.radio.channel.blockage import BlockedFading, ScreensFading
-from wfl_sim.radio.channel.fading_by_sight import FadingBySight
+from wfl_sim.radio.channel.fading_kinds import (
+    BlockedFading,
+    FadingBySight,
+    RecordedFading,
+    ScreensFading,
+)
 from wfl_sim.radio.channel.layers import Layers
 from wfl_sim.radio.channel.propagation import ANTENNAS, FADINGS, PATHLOSSES, RATES, SHADOWINGS
 from wfl_sim.radio.channel.rays import RayFading
-from wfl_sim.radio.channel.recorded_fading import RecordedFading
 from wfl_sim.radio.channel.scenario_fading import ScenarioFading
 from wfl_sim.radio.deployment.areas import AREAS
 from wfl_sim.radio.deployment.layouts import LAYOUTS

@@ -20,11 +20,11 @@ from wfl_sim.network.carriers.transfer import Transfer
 from wfl_sim.network.radio_record import RadioRecord
 from wfl_sim.radio.allocation.allocator import SenderFacts, unknown_senders
 from wfl_sim.radio.bands.band import build_band
+from wfl_sim.radio.bands.block_groups import Slice
 from wfl_sim.radio.bands.cochannel import cochannel
 from wfl_sim.radio.bands.coupled_cells import CoupledCells
 from wfl_sim.radio.bands.load_interference import AverageLoadInterference
 from wfl_sim.radio.bands.ofdma import OfdmaBand
-from wfl_sim.radio.bands.slices import Slice
 from wfl_sim.radio.bands.wifi_medium import WifiMedium, WiredClients
 from wfl_sim.radio.cell import CellConfig, Direction
 from wfl_sim.radio.power.transmit_power import CellPower, DevicePower, PowerRule

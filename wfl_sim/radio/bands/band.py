@@ -12,12 +12,10 @@ from channel_models.validation import FloatArray
 from wfl_sim.radio.allocation.allocator import SenderFacts, unknown_senders
 from wfl_sim.radio.allocation.channel_unaware import CHANNEL_UNAWARE
 from wfl_sim.radio.allocation.makespan import Outlook
-from wfl_sim.radio.bands.block_limit import BlockLimit
+from wfl_sim.radio.bands.block_groups import BlockLimit, Slice
 from wfl_sim.radio.bands.ofdma import OfdmaBand
-from wfl_sim.radio.bands.slices import Slice
 from wfl_sim.radio.cell import CellConfig, Direction
-from wfl_sim.radio.channel.csi import EstimatedFading
-from wfl_sim.radio.channel.lazy_fading import KEPT_LINKS, GridFading, LazyFading
+from wfl_sim.radio.channel.lazy_fading import KEPT_LINKS, EstimatedFading, GridFading, LazyFading
 from wfl_sim.radio.channel.propagation import TransportRate
 from wfl_sim.radio.channel.rate_curve import rate_curve
 from wfl_sim.radio.channel.sampled_channel import SampledChannel

@@ -21,14 +21,18 @@ from wfl_sim.radio.allocation.allocator import (
     unknown_senders,
 )
 from wfl_sim.radio.allocation.channel_unaware import keeps_shares
-from wfl_sim.radio.bands.block_limit import BlockLimit, allocate_within_limits
+from wfl_sim.radio.bands.block_groups import (
+    BlockLimit,
+    Slice,
+    Subbands,
+    allocate_within_limits,
+    parts,
+)
 from wfl_sim.radio.bands.block_rates import BlockRates
 from wfl_sim.radio.bands.medium import ActiveTransfers
-from wfl_sim.radio.bands.slices import Slice, parts
-from wfl_sim.radio.bands.subbands import Subbands
 from wfl_sim.radio.channel.propagation import TransportRate
 from wfl_sim.radio.channel.sampled_channel import SampledChannel
-from wfl_sim.radio.power.power_reduction import Modulation
+from wfl_sim.radio.power.power_control import Modulation
 from wfl_sim.radio.power.transmit_power import PowerRule
 
 

@@ -12,8 +12,7 @@ from channel_models.validation import FloatArray
 from wfl_sim.radio.allocation.allocator import Demands, Statistics
 from wfl_sim.radio.bands.band_division import BandDivision
 from wfl_sim.radio.bands.block_rates import ChannelState, Learned, Rates, worst
-from wfl_sim.radio.bands.knowledge import statistics_of, watts_of
-from wfl_sim.radio.bands.link_samples import link_samples
+from wfl_sim.radio.bands.link_facts import link_samples, statistics_of, watts_of
 from wfl_sim.radio.bands.medium import ActiveTransfers, LinkSamples, RatePlan
 
 

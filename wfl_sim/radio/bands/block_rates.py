@@ -12,7 +12,7 @@ from channel_models.link_adaptation.compiled_rates import compiled_efficiency
 from channel_models.validation import FloatArray
 from wfl_sim.radio.bands.medium import ActiveTransfers
 from wfl_sim.radio.channel.propagation import TransportRate
-from wfl_sim.radio.power.power_reduction import Modulation
+from wfl_sim.radio.power.power_control import Modulation
 from wfl_sim.radio.power.transmit_power import PowerRule, on_blocks, per_held_block
 
 Rates = tuple[FloatArray, FloatArray, FloatArray]

@@ -11,9 +11,8 @@ from channel_models.kernels import compiled
 from channel_models.link_adaptation.kernels import Schemes
 from channel_models.validation import FloatArray
 from wfl_sim.radio.bands.compiled_allocation import allocate
-from wfl_sim.radio.bands.compiled_interference import hear
-from wfl_sim.radio.bands.compiled_rates import mcs_rates, power, shannon_rates
-from wfl_sim.radio.bands.interference_tables import Heard
+from wfl_sim.radio.bands.compiled_rates import hear, mcs_rates, power, shannon_rates
+from wfl_sim.radio.bands.interference import Heard
 
 
 @compiled

@@ -11,7 +11,7 @@ may send.
 
 import warnings
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,43 @@ from numpy.typing import NDArray
 from channel_models.validation import FloatArray
 from wfl_sim.radio.bands.band_plan import BandPlan
 from wfl_sim.radio.bands.block_rates import in_order
-from wfl_sim.radio.bands.interference_tables import Heard, downlink_tables, uplink_tables
 from wfl_sim.radio.power.transmit_power import on_blocks
+
+
+class Heard(NamedTuple):
+    """Interference between c cells with n transfers in all, of one link each."""
+
+    uplink: bool
+    noise: FloatArray
+    """(c,) W on a block."""
+    gain: FloatArray
+    """(n,) mean gains of the links."""
+    mean: FloatArray
+    """(c, n): uplink, the mean gain of each sender to each cell, 0 to its own; downlink, W on a
+    block from each cell."""
+    ends: NDArray[np.intp]
+    """(c + 1,) where those that each cell follows begin and end in `which`."""
+    which: NDArray[np.intp]
+    """Uplink, the senders whose fading is followed; downlink, the cells, in ascending order."""
+    columns: NDArray[np.intp]
+    """(c,) where the columns of each cell begin."""
+    fading: NDArray[np.float32]
+    """(steps, blocks, columns): a column for each sender, or as many as a cell has transfers for
+    each cell that it follows."""
+
+
+NOTHING_HEARD: Final = Heard(
+    uplink=True,
+    noise=np.empty(0),
+    gain=np.empty(0),
+    mean=np.empty((0, 0)),
+    ends=np.empty(0, dtype=np.intp),
+    which=np.empty(0, dtype=np.intp),
+    columns=np.empty(0, dtype=np.intp),
+    fading=np.empty((0, 0, 0), dtype=np.float32),
+)
+"""Of a cell without others."""
+
 
 FAINT: Final = 0.1
 """Share of the noise: an interferer whose mean received power, with all its power on one block, is
@@ -110,13 +145,17 @@ class UplinkInterference:
 
     def heard(self) -> Heard:
         """Return what they receive as tables."""
-        plans = self._plans
-        return uplink_tables(
-            [plan.band.block_noise for plan in plans],
-            [plan.gain for plan in plans],
-            self._gain,
-            self._strong,
-            [self._none if each is None else each for each in self._fading],
+        sizes = np.array([len(each) for each in self._strong])
+        fading = [self._none if each is None else each for each in self._fading]
+        return Heard(
+            uplink=True,
+            noise=np.array([plan.band.block_noise for plan in self._plans]),
+            gain=np.concatenate([plan.gain for plan in self._plans]),
+            mean=np.array(self._gain),
+            ends=np.append(0, np.cumsum(sizes)),
+            which=np.concatenate(self._strong),
+            columns=np.cumsum(sizes) - sizes,
+            fading=np.concatenate(fading, axis=2),
         )
 
 
@@ -193,6 +232,23 @@ class DownlinkInterference:
 
     def heard(self) -> Heard:
         """Return what they receive as tables."""
-        plans = self._plans
-        noise, gains = [plan.band.block_noise for plan in plans], [plan.gain for plan in plans]
-        return downlink_tables(noise, gains, self._mean, self._fading)
+        gains, cells = [plan.gain for plan in self._plans], range(len(self._plans))
+        none = [np.zeros(len(each)) for each in gains]
+        with_own = [[*mean[:c], none[c], *mean[c:]] for c, mean in enumerate(self._mean)]
+        followed = [
+            [number + (number >= c) for number, each in enumerate(of_cell) if each is not None]
+            for c, of_cell in enumerate(self._fading)
+        ]
+        sizes = np.array([len(each) for each in followed])
+        columns = sizes * np.array([len(each) for each in gains])
+        samples = [each for of_cell in self._fading for each in of_cell if each is not None]
+        return Heard(
+            uplink=False,
+            noise=np.array([plan.band.block_noise for plan in self._plans]),
+            gain=np.concatenate(gains),
+            mean=np.array([np.concatenate([of_cell[c] for of_cell in with_own]) for c in cells]),
+            ends=np.append(0, np.cumsum(sizes)),
+            which=np.array([other for each in followed for other in each], dtype=np.intp),
+            columns=np.cumsum(columns) - columns,
+            fading=np.concatenate(samples, axis=2) if samples else np.empty((1, 1, 0), np.float32),
+        )

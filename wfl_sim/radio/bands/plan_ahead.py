@@ -13,7 +13,7 @@ from channel_models.link_adaptation.mcs_rate import NO_SCHEMES, McsForm
 from channel_models.validation import FloatArray
 from wfl_sim.radio.allocation.opportunistic import LEAST, SHORTEST, ProportionalFair
 from wfl_sim.radio.bands.band_plan import BandPlan
-from wfl_sim.radio.bands.interference_tables import NOTHING_HEARD, Heard
+from wfl_sim.radio.bands.interference import NOTHING_HEARD, Heard
 from wfl_sim.radio.power.transmit_power import CellPower, DevicePower
 
 _VALUES: Final = 2**15

@@ -1,17 +1,91 @@
-"""What a block carries at a mean SNR, on average over fading: a table, and its inverses."""
+"""Rate maps averaged over fading: what a block carries at a mean SNR, and what follows from it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import cache, cached_property, lru_cache
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 import channel_models as cm
-from channel_models.elementary import LN2
+from channel_models.elementary import LN2, cubed, exp, expm1, rounded
 from channel_models.validation import FloatArray
-from wfl_sim.radio.channel.fading_average import mean_efficiency
+from wfl_sim.config.answers import AnswerError, numbers
 
-_GRID_DB = np.arange(-2500, 6501) / 50.0
+_GRID: Final = np.asarray(cm.db_to_linear(np.arange(-300, 401) / 10.0))
+_CURVE_DB: Final = np.arange(-2500, 6501) / 50.0
+_NOTHING: Final = 1e-4
+"""bit/s/Hz: on a block of 360 kHz less than 36 bit/s."""
+T = TypeVar("T")
+Averaged = Callable[[cm.RateMap, cm.Fading], T]
+
+
+def _kept(average: Averaged[T]) -> Averaged[T]:
+    """Keep the last 32 results, but of kinds of a user's own that have no hash."""
+    cached: Callable[..., T] = lru_cache(maxsize=32)(average)
+
+    def found(rate: cm.RateMap, fading: cm.Fading) -> T:
+        try:
+            return cached(rate, fading)
+        except TypeError:
+            return average(rate, fading)
+
+    return found
+
+
+@cache
+def _quadrature() -> tuple[FloatArray, FloatArray]:
+    """-ln of the probability of more, (192,), and weights.
+
+    They are dense near zero, where a logarithm has its pole, and many, since rate maps have floors
+    (3 % beside one of Shannon's formula at -10 dB).
+    """
+    # What LAPACK and the C library leave unlike from processor to processor is rounded away.
+    nodes, weights = map(rounded, np.polynomial.legendre.leggauss(192))
+    tail = 30.0 * cubed((1 + nodes) / 2)
+    weight = weights * (1 + nodes) ** 2 * exp(-tail)
+    return tail, weight / weight.sum()
+
+
+def mean_efficiency(rate: cm.RateMap, fading: cm.Fading, snr: FloatArray) -> FloatArray:
+    """bit/s/Hz at linear mean SNRs (n,), over the law of the fading's power, or else Rayleigh's."""
+    law: Any = getattr(fading, "law", None) or cm.ExponentialPower()
+    tail, weight = _quadrature()
+    power = rounded(law.quantile(-expm1(-tail)))
+    if power.min() == power.max():
+        power, weight = power[:1], np.ones(1)
+    mean = np.zeros(len(snr))
+    for each, share in zip(power.tolist(), weight.tolist(), strict=True):
+        mean += share * np.asarray(rate.spectral_efficiency(snr * each), dtype=float)
+    return mean
+
+
+def best_snr(rate: cm.RateMap, fading: cm.Fading) -> float:
+    """Linear mean SNR at which a block carries the most for its power.
+
+    It is 0 where more blocks at less power each always carry more, as with Shannon's formula; rate
+    maps whose lowest scheme needs some SNR have one.
+    """
+    worth = _over_grid(rate, fading) / _GRID
+    best = int(worth.argmax())
+    return float(_GRID[best]) if worth[best] > worth[0] * (1 + 1e-6) else 0.0
+
+
+def least_snr(rate: cm.RateMap, fading: cm.Fading) -> float:
+    """Linear mean SNR below which a block carries nothing, on a grid of 0.1 dB; 0 without one."""
+    carries = _over_grid(rate, fading) > _NOTHING
+    if carries[0]:
+        return 0.0
+    return float(_GRID[carries.argmax()]) if carries.any() else np.inf
+
+
+@_kept
+def _over_grid(rate: cm.RateMap, fading: cm.Fading) -> FloatArray:
+    said = rate.spectral_efficiency(_GRID)
+    numbers(rate, "spectral_efficiency", said, _GRID.shape, least=0, broadcast=False)
+    if not isinstance(said, np.ndarray):
+        raise AnswerError.of(rate, "spectral_efficiency", "an array of NumPy", said)
+    return mean_efficiency(rate, fading, _GRID)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,19 +157,9 @@ class RateCurve:
         return np.append(0.0, per_reach[rises]), np.append(0.0, 1 / snr[rises])
 
 
+@_kept
 def rate_curve(rate: cm.RateMap, fading: cm.Fading) -> RateCurve:
     """Return the curve of a rate map, over the law of the fading's power, or else Rayleigh's."""
-    hashed: Any = (rate, fading)
-    try:
-        return _cached(*hashed)
-    except TypeError:  # a kind of a user's own that has no hash
-        return _made(rate, fading)
-
-
-def _made(rate: cm.RateMap, fading: cm.Fading) -> RateCurve:
-    snr = np.asarray(cm.db_to_linear(_GRID_DB))
+    snr = np.asarray(cm.db_to_linear(_CURVE_DB))
     mean = mean_efficiency(rate, fading, snr)
     return RateCurve(np.append(0.0, snr), np.maximum.accumulate(np.append(0.0, mean)))
-
-
-_cached = lru_cache(maxsize=32)(_made)

@@ -1,12 +1,17 @@
-"""Uplink power: classes of devices, and the power that control asks for on a resource block."""
+"""Uplink power: classes of devices, control on a block, and what a modulation takes off."""
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final, Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 
+import channel_models as cm
 from channel_models.elementary import power
 from channel_models.units import Decibel, Fraction, Interval, PositiveWatt, Unit
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.radio.channel.layers import Layers
+from wfl_sim.radio.channel.propagation import RATES, TransportRate
 
 _CLASSES: Final = {
     "class-1": "31 dBm",
@@ -71,3 +76,98 @@ class PowerControl:
     def density(self, gain: ArrayLike, bandwidth: float) -> Any:
         """W on one resource block of `bandwidth` Hz, 2^mu 180 kHz, at linear gains, f = 0."""
         return self.target * (bandwidth / 180e3) * power(gain, -self.alpha)
+
+
+_REDUCTIONS: Final = {
+    ("dft-s-ofdm", "inner"): {2: 0.0, 4: 1.0, 6: 2.5, 8: 4.5},
+    ("dft-s-ofdm", "outer"): {2: 1.0, 4: 2.0, 6: 2.5, 8: 4.5},
+    ("cp-ofdm", "inner"): {2: 1.5, 4: 2.0, 6: 3.5, 8: 6.5},
+    ("cp-ofdm", "outer"): {2: 3.0, 4: 3.0, 6: 3.5, 8: 6.5},
+}
+"""dB by bits of a symbol (TS 38.101-1 Table 6.2.2-1)."""
+
+
+@dataclass(frozen=True)
+class Modulation:
+    """Rates with at most a modulation, and the power that it leaves."""
+
+    level: float
+    """Power over that with QPSK."""
+    rate: cm.RateMap
+
+
+@dataclass(frozen=True, kw_only=True)
+class CappedRate:
+    """Another rate map up to the most that a modulation carries, `cap` bit/s/Hz."""
+
+    map: cm.RateMap
+    cap: float
+
+    def spectral_efficiency(self, sinr: ArrayLike) -> Any:
+        """bit/s/Hz at linear `sinr`."""
+        return np.minimum(self.map.spectral_efficiency(sinr), self.cap)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerReduction:
+    """What a modulation takes off the power of a device's class (TS 38.101-1 section 6.2.2).
+
+    In dB for QPSK, 16QAM, 64QAM and 256QAM: `cp-ofdm` 3, 3, 3.5, 6.5 (`inner`: 1.5, 2, 3.5, 6.5),
+    `dft-s-ofdm` 1, 2, 2.5, 4.5 (`inner`: 0, 1, 2.5, 4.5). The values of power class 3 are taken for
+    all, and the whole of what is allowed is taken off. Each transfer has the modulation that
+    carries the most at the power that it leaves, on the channel that is known.
+    """
+
+    waveform: Literal["cp-ofdm", "dft-s-ofdm"] = "cp-ofdm"
+    """The rate map does not follow from it."""
+    allocation: Literal["outer", "inner"] = "outer"
+    """Where all blocks lie: inner ones are off the rims of the band, at most half of it."""
+
+    @property
+    def least(self) -> float:
+        """Share of a class's power that is there with QPSK."""
+        return float(cm.db_to_linear(-self._reductions[2]))
+
+    def modulations(self, rate: cm.RateMap) -> tuple[Modulation, ...]:
+        """Return the modulations of a rate map, by rising order.
+
+        Raises:
+            LocatedError: the modulation of its rates is not known.
+        """
+        steps = self._reductions
+        return tuple(
+            Modulation(float(cm.db_to_linear(steps[2] - steps[order])), up_to(rate, order))
+            for order in _orders(rate)
+        )
+
+    @property
+    def _reductions(self) -> dict[int, float]:
+        return _REDUCTIONS[self.waveform, self.allocation]
+
+
+def _orders(rate: cm.RateMap) -> list[int]:
+    """Bits of a symbol that a rate map knows."""
+    if isinstance(rate, Layers):
+        return _orders(rate.map)
+    table = rate.table if isinstance(rate, cm.McsRate) else "256qam"
+    return sorted(set(cm.mcs_table(table).modulation_order.tolist()))
+
+
+def up_to(rate: cm.RateMap, order: int) -> cm.RateMap:
+    """Return a rate map with at most so many bits of a symbol.
+
+    Rates that name no scheme end where the highest code rate of TS 38.214 Table 5.1.3.1-2 ends.
+    """
+    if isinstance(rate, Layers):
+        return replace(rate, map=up_to(rate.map, order))
+    if isinstance(rate, cm.McsRate):
+        return replace(rate, modulation=order)  # type: ignore[arg-type]
+    if isinstance(rate, TransportRate):
+        raise LocatedError(
+            f"needs a rate whose modulation is known (mcs, layers, or one of single blocks), got "
+            f"{RATES.label(rate)}",
+            "power_reduction",
+        )
+    table = cm.mcs_table("256qam")
+    cap = table.spectral_efficiency[table.modulation_order <= order].max()
+    return CappedRate(map=rate, cap=float(cap))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Final, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
 from channel_models.elementary import LN10, expm1
-from channel_models.units import Unit, db_to_linear
+from channel_models.units import Fraction, PositiveNumber, db_to_linear
 from wfl_sim.config.registry import Registry
 
 
@@ -31,10 +31,6 @@ _RAYLEIGH_DB: Final = 10.0 * np.euler_gamma / LN10
 LOSSES: Registry[UpdateLoss] = Registry("loss", UpdateLoss)
 
 
-Probability = Annotated[float, Unit("1", minimum=0.0, maximum=1.0)]
-PositiveNumber = Annotated[float, Unit("1", minimum=0.0, exclusive=True)]
-
-
 @LOSSES("never")
 @dataclass(frozen=True)
 class Never:
@@ -50,7 +46,7 @@ class Never:
 class ConstantLoss:
     """Every update is lost with one probability."""
 
-    rate: Probability
+    rate: Fraction
 
     def probability(self, sinr_db: float) -> float:
         """Return `rate`."""

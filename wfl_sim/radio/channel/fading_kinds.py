@@ -1,8 +1,9 @@
-"""Blockage of links by people and vehicles around a device, as kinds of fading."""
+"""Kinds of fading that a cell can name: by line of sight, behind blockers, and recorded."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Literal
 
 import numpy as np
@@ -10,11 +11,42 @@ from annotated_types import Ge, Le
 from numpy.typing import ArrayLike
 
 import channel_models as cm
-from channel_models.units import Elevation, MetresPerSecond, NonNegativeMetres, PositiveMetres
+from channel_models.units import (
+    Elevation,
+    MetresPerSecond,
+    NonNegativeMetres,
+    PositiveMetres,
+    PositiveSeconds,
+)
 from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From
 from wfl_sim.radio.channel.propagation import FADINGS
 from wfl_sim.radio.channel.scenario_fading import ScenarioFading
+
+
+@dataclass(frozen=True, kw_only=True)
+class FadingBySight:
+    """Fading with line of sight (`los`), and without it or in a building (`nlos`)."""
+
+    los: Annotated[cm.Fading, From(FADINGS)]
+    nlos: Annotated[cm.Fading, From(FADINGS)]
+
+    def __post_init__(self) -> None:
+        for key in ("los", "nlos"):
+            kind = getattr(self, key)
+            if hasattr(kind, "sampling_step") or hasattr(kind, "by_sight"):
+                raise LocatedError("must be static, or follow the Doppler shift alone", key)
+
+    def by_sight(self, model: cm.Tr38901Model, carrier: float) -> tuple[cm.Fading, cm.Fading]:
+        """Return the laws without and with line of sight."""
+        return self.nlos, self.los
+
+    def realise(
+        self, streams: Sequence[np.random.Generator], doppler: ArrayLike
+    ) -> cm.FadingProcess:
+        """Draw links without line of sight."""
+        return self.nlos.realise(streams, doppler)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,3 +150,45 @@ class ScreensFading(_Behind):
             terminal_height=self.terminal_height,
             elevation=self.elevation,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedFading:
+    """A `channel_models.Trace`: each link follows a recording of the file from a place on.
+
+    Recording and place are drawn from the link's own stream.
+    """
+
+    path: Annotated[str, FilePath()]
+    """A ``.npy`` array (samples, recordings), or a ``.csv`` file with the time in s first."""
+    interval: PositiveSeconds | None = None
+    """s between two samples; a ``.csv`` file has it itself."""
+    scale: Literal["linear", "db"] = "linear"
+    """Whether real gains are linear or in dB."""
+    normalise: bool = True
+    """Whether every recording is scaled to mean power one."""
+
+    def __post_init__(self) -> None:
+        try:
+            _ = self.sampling_step
+        except ValueError as error:
+            name, _, rest = str(error).partition(" ")
+            key = name if name in ("interval", "scale") else "path"
+            raise LocatedError(rest if key == name else str(error), key) from None
+
+    @cached_property
+    def _trace(self) -> cm.Trace:
+        return cm.Trace(
+            path=self.path, interval=self.interval, scale=self.scale, normalise=self.normalise
+        )
+
+    @property
+    def sampling_step(self) -> float:
+        """s between two samples of the recording."""
+        return self._trace.sampling_step
+
+    def realise(
+        self, streams: Sequence[np.random.Generator], doppler: ArrayLike
+    ) -> cm.FadingProcess:
+        """Draw recording and place of each link."""
+        return self._trace.realise(streams, doppler)
