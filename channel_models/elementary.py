@@ -17,8 +17,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from channel_models.validation import FloatArray
-
 LN2: Final = 0.6931471805599453
 """Natural logarithm of 2."""
 LN10: Final = 2.302585092994046
@@ -120,7 +118,7 @@ def log(x: ArrayLike) -> Any:
     return np.where(regular, _regular_log(np.where(regular, values, 1.0)), limit)[()]
 
 
-def _regular_log(values: FloatArray) -> Any:
+def _regular_log(values: NDArray[np.float64]) -> Any:
     fraction, exponent = np.frexp(values)
     below = fraction < ROOT_HALF
     fraction, exponent = fraction * (below + 1.0), exponent - below
@@ -174,7 +172,7 @@ def capacity(sinr: NDArray[Any]) -> NDArray[Any]:
     return _multiples(values, MULTIPLES, _DOUBT, lambda some: log1p(sinr[some]) * PER_LN2)
 
 
-def decay(x: FloatArray) -> FloatArray:
+def decay(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """``e**-x`` as a multiple of 2**-36, of numbers (n,) that are not negative.
 
     Faster than `exp`: the processor's function is rounded as in `capacity`.
@@ -182,7 +180,7 @@ def decay(x: FloatArray) -> FloatArray:
     return _multiples(np.exp(-x), 1.5 * 2.0**16, 2.0**-50, lambda some: exp(-x[some]))
 
 
-def decibels(x: FloatArray) -> FloatArray:
+def decibels(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """``10 log10(x)``, ``-inf`` at zero, as a multiple of 2**-30; rounded as in `capacity`."""
     with np.errstate(divide="ignore"):
         fast = 10.0 * np.log10(x)
@@ -190,11 +188,11 @@ def decibels(x: FloatArray) -> FloatArray:
 
 
 def _multiples(
-    values: FloatArray,
+    values: NDArray[np.float64],
     magic: float,
     doubt: float,
     exact: Callable[[NDArray[np.bool_]], Any],
-) -> FloatArray:
+) -> NDArray[np.float64]:
     """Round to multiples of the distance between doubles about `magic`, in place of `values`.
 
     Those nearer than `doubt` to the middle of two multiples are made anew by `exact`.
