@@ -7,7 +7,7 @@ import simpy
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models import ComputeConfig, Hardware, HardwareReference, catalogue
 from wfl_sim.device_models.workload import UpdateCost, Workload
-from wfl_sim.network.devices.thermal_state import ThermalState
+from wfl_sim.network.devices.power_meter import ThermalState
 
 PI = HardwareReference().resolve("raspberry-pi-5")
 

@@ -1,7 +1,6 @@
 """Mobility against the closed forms of its laws."""
 
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
 import pytest
@@ -71,9 +70,9 @@ def test_random_waypoint_pauses_its_share_of_the_time(time):
 def test_gauss_markov_has_its_variance_and_autocorrelation():
     """Var = sigma^2 in each direction, correlation exp(-t / memory)."""
     law = GaussMarkov(sigma=2.0, memory=5.0, interval=1.0)
-    paths = np.array(
-        [list(islice(law.velocities(np.random.default_rng(i)), 60)) for i in range(1500)]
-    )
+    region = Region(lambda rng: (0.0, 0.0), (0.0, 0.0), 1e9)
+    starts = [law.track(0, region, np.random.default_rng(i)) for i in range(1500)]
+    paths = np.diff([[track.at(float(time)) for time in range(61)] for track in starts], axis=1)
     assert paths.mean() == pytest.approx(0.0, abs=0.05)
     assert paths.var(axis=0).mean() == pytest.approx(4.0, rel=0.03)
     for lag in (1, 5, 10):

@@ -10,7 +10,7 @@ from tests.fixtures.churn import simulated
 from tests.fixtures.runs import BASE, outcome
 from tests.network.test_mobility import span
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.network.carriers.base_station_sleep import BaseStationSleep
+from wfl_sim.network.carriers.access_procedure import BaseStationSleep
 from wfl_sim.radio.power.base_station_power import EarthModel, Tr38864
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.network_totals import station_joules

@@ -5,7 +5,7 @@ import pytest
 
 import channel_models as cm
 from tests.fixtures.runs import BASE, outcome
-from wfl_sim.network.radio_record import RadioRecord
+from wfl_sim.network.context import RadioRecord
 from wfl_sim.radio.bands.medium import RatePlan
 
 RECORD = "record={radio: 2 ms}"

@@ -1,6 +1,7 @@
 """Run context: clock, random streams, ledger, counters and rows that all entities share."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +11,72 @@ import simpy
 from wfl_sim.device_models.energy import EnergyLedger
 from wfl_sim.execution.plan import Plan
 from wfl_sim.execution.task import StateRef
-from wfl_sim.network.radio_record import RadioRecord
+from wfl_sim.radio.bands.medium import RatePlan
 from wfl_sim.randomness import stream
-from wfl_sim.records import Activity, Level, Quantity, Span
+from wfl_sim.records import Activity, Level, Quantity, RadioSample, Span
+
+
+class Environment(simpy.Environment):
+    """SimPy's environment. A failed process ends the run with what it has raised.
+
+    SimPy hands on copies of exceptions, made of their `args`. A class that takes other arguments,
+    such as `json.JSONDecodeError`, has none: a `RuntimeError` with its cause takes its place.
+    """
+
+    def process(self, generator: Generator[simpy.Event, Any, Any]) -> simpy.Process:
+        """Start a process."""
+        return simpy.Process(self, _with_copies(generator))
+
+
+def _with_copies(generator: Generator[simpy.Event, Any, Any]) -> Generator[simpy.Event, Any, Any]:
+    try:
+        return (yield from generator)
+    except Exception as error:
+        try:
+            type(error)(*error.args)
+        except Exception:
+            copied = RuntimeError(f"{type(error).__name__}: {error}")
+        else:
+            raise
+        raise copied from error
+
+
+_ROUNDING = 1e-9
+
+
+class RadioRecord:
+    """Samples of all links of a run, at every multiple of `interval` s at which they send.
+
+    Links from `devices` on are users of background traffic.
+    """
+
+    def __init__(self, interval: float, devices: float = math.inf) -> None:
+        self.interval = interval
+        self._devices = devices
+        self.rows: list[RadioSample] = []
+
+    def __repr__(self) -> str:
+        return f"RadioRecord({self.interval} s, {len(self.rows)} rows)"
+
+    def note(self, plan: RatePlan, start: float, end: float) -> None:
+        """Take the samples of a plan that was followed from `start` to `end`, in s."""
+        for step, until in enumerate(plan.until.tolist()):
+            until = min(until, end)
+            first = math.ceil(start / self.interval - _ROUNDING)
+            last = math.ceil(until / self.interval - _ROUNDING)
+            links = plan.samples[step]() if first < last else ()
+            for number in range(first, last):
+                self.rows += self._rows(number * self.interval, links)
+            if until >= end:
+                return
+            start = until
+
+    def _rows(
+        self, time: float, links: Iterable[tuple[int, Mapping[str, Any]]]
+    ) -> Iterable[RadioSample]:
+        for index, facts in links:
+            name = f"device-{index}" if index < self._devices else f"user-{index}"
+            yield RadioSample(time=time, device=name, **facts)
 
 
 @dataclass

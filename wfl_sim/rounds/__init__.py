@@ -2,12 +2,10 @@
 
 from wfl_sim.rounds.asynchronous import Asynchronous
 from wfl_sim.rounds.centralised import Centralised
-from wfl_sim.rounds.deadline import Deadline
 from wfl_sim.rounds.hierarchical import Hierarchical
 from wfl_sim.rounds.joint_plan import JointPlan
-from wfl_sim.rounds.over_selection import OverSelection
 from wfl_sim.rounds.over_the_air import OverTheAir
-from wfl_sim.rounds.synchronous import Synchronous
+from wfl_sim.rounds.synchronous import Deadline, OverSelection, Synchronous
 from wfl_sim.rounds.tiers import Tiers
 
 __all__ = [

@@ -20,8 +20,8 @@ from wfl_sim.rounds.selection.selector import SELECTORS, Selector, selected
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.network.federation.edge_server import EdgeServer
     from wfl_sim.network.federation.federation import Federation
+    from wfl_sim.network.federation.server import EdgeServer
 
 
 @ROUNDS("hierarchical")

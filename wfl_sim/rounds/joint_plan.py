@@ -20,6 +20,7 @@ from channel_models.elementary import rounded
 from channel_models.units import PositiveSeconds
 from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import BelowOne
 from wfl_sim.device_models.workload import UpdateCost
 from wfl_sim.radio.allocation.channel_unaware import Assigned
 from wfl_sim.radio.allocation.makespan import Outlook, root_of_falling
@@ -55,13 +56,8 @@ class JointPlan(LimitedRounds):
 
     within: PositiveSeconds
     """s from the request to the last bit of every upload."""
-    reserve: float = 0.05
+    reserve: BelowOne = 0.05
     """Share of the time that is kept in reserve against fading."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.reserve < 1:
-            raise LocatedError(f"must be at least 0 and below 1, got {self.reserve}", "reserve")
 
     def check_scenario(self, scenario: Any) -> None:
         """Refuse uplinks whose allocator would not follow the plan."""
@@ -96,7 +92,7 @@ class JointPlan(LimitedRounds):
     def _terms(self, devices: Sequence[Device], now: float) -> dict[int, Terms]:
         """Return the terms of each device by its number: every cell has a plan of its own."""
         from wfl_sim.network.devices.client import Terms  # both load simpy
-        from wfl_sim.network.devices.sender_facts import sender_facts
+        from wfl_sim.network.federation.federation import sender_facts
 
         terms: dict[int, Terms] = {}
         for name in dict.fromkeys(device.cell.name for device in devices):

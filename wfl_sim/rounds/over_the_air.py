@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from wfl_sim.codecs import Float32
 from wfl_sim.config.errors import LocatedError
@@ -15,7 +17,67 @@ from wfl_sim.rounds.policy import ROUNDS, LimitedRounds, ask, finish, gather
 if TYPE_CHECKING:
     import simpy
 
+    from wfl_sim.network.devices.client import Client
     from wfl_sim.network.federation.federation import Federation
+    from wfl_sim.radio.over_the_air import AnalogTransmission
+
+
+class OverTheAirUpload:
+    """Waits until every device of a cohort is ready or has left; then the ready ones send together.
+
+    Args:
+        env: the clock.
+        expected: number of devices in the cohort.
+        threshold: share of the mean fading power below which a device does not send.
+    """
+
+    def __init__(self, env: simpy.Environment, expected: int, threshold: float) -> None:
+        self.noise = 0.0
+        """Noise of the average, once the transmission has begun; see `execution.task.Aggregate`."""
+        self._expected = expected
+        self._threshold = threshold
+        self._ready: list[Client] = []
+        self._begun = env.event()
+
+    def __repr__(self) -> str:
+        return f"OverTheAirUpload({len(self._ready)} ready of {self._expected})"
+
+    def ready(self, device: Client) -> simpy.Event:
+        """Return the event of its beginning; the value is its seconds, and the W of each device."""
+        self._ready.append(device)
+        self._begin_if_ready()
+        return self._begun
+
+    def withdraw(self, device: Client) -> None:
+        """Remove a device that has left before the beginning."""
+        if device in self._ready:
+            self._ready.remove(device)
+        self._expected -= 1
+        self._begin_if_ready()
+
+    def _begin_if_ready(self) -> None:
+        if self._begun.triggered or not self._ready or len(self._ready) < self._expected:
+            return
+        senders = sorted(self._ready, key=lambda device: device.index)
+        burst = _burst(senders, self._threshold)
+        self.noise = burst.noise
+        watts = {
+            device.index: float(power) for device, power in zip(senders, burst.watts, strict=True)
+        }
+        self._begun.succeed((burst.seconds, watts))
+
+
+def _burst(devices: Sequence[Client], threshold: float) -> AnalogTransmission:
+    """Return the transmission of devices of one cell that begins now."""
+    cell = devices[0].cell
+    return cell.analog.burst(
+        cell.uplink_gains([device.index for device in devices]),
+        np.array([device.mean_gain for device in devices]),
+        np.array([float(device.examples) for device in devices]),
+        np.array([device.power for device in devices]),
+        threshold=threshold,
+        values=devices[0].workload.upload_values,
+    )
 
 
 @ROUNDS("over-the-air")
@@ -64,9 +126,6 @@ class OverTheAir(LimitedRounds):
             )
 
     def _rounds(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
-        # A local import, because validation of a scenario does without SimPy.
-        from wfl_sim.network.devices.over_the_air import OverTheAirUpload
-
         server = federation.server
         for number in self.numbers:
             cohort = yield from self.cohort(federation, number)

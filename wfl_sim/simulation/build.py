@@ -19,16 +19,12 @@ from wfl_sim.network.carriers.backhaul import Route, build_routes
 from wfl_sim.network.carriers.backhaul_graph import SERVER
 from wfl_sim.network.carriers.cell import Cell
 from wfl_sim.network.carriers.radio_access import RadioAccess
-from wfl_sim.network.context import RunContext
+from wfl_sim.network.context import Environment, RadioRecord, RunContext
 from wfl_sim.network.devices.device import Device
 from wfl_sim.network.devices.mobility import MobilityContext, MobilityProcess
-from wfl_sim.network.devices.sender_facts import sender_facts
-from wfl_sim.network.environment import Environment
-from wfl_sim.network.federation.edge_server import EdgeServer
-from wfl_sim.network.federation.federation import Federation
-from wfl_sim.network.federation.server import Server
+from wfl_sim.network.federation.federation import Federation, sender_facts
+from wfl_sim.network.federation.server import EdgeServer, Server
 from wfl_sim.network.federation.watchdog import ClockListener, Watchdog
-from wfl_sim.network.radio_record import RadioRecord
 from wfl_sim.radio.bands.band import expected_rate, uplink_outlook
 from wfl_sim.radio.over_the_air import analog_uplink
 from wfl_sim.radio.procedures.handover import HandoverConfig

@@ -55,13 +55,6 @@ class GaussMarkov:
         start = region.draw(rng)
         return Track(start, self._legs(region, start, rng))
 
-    def velocities(self, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
-        """Yield the velocities in m/s of the intervals, with nothing in the way."""
-        state = _Velocity(self, rng)
-        while True:
-            yield state.now
-            state.advance(rng)
-
     def _legs(
         self, region: Region, start: tuple[float, float], rng: np.random.Generator
     ) -> Iterator[Leg]:

@@ -1,16 +1,19 @@
-"""Access procedures of the devices in a cell: who waits for what before the first bit."""
+"""Waits before the first bit: access procedures, handshakes, and base stations that wake up."""
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from math import ceil, inf
 from typing import Any
 
 import numpy as np
 import simpy
 
+from wfl_sim.network.carriers.transfer import Transfer, Window
 from wfl_sim.radio.cell import Direction
 from wfl_sim.radio.procedures.access import Access
+from wfl_sim.radio.procedures.transport import Transport
 
 Events = Generator[simpy.Event, Any, None]
 
@@ -97,3 +100,101 @@ class AccessProcedure:
         if device not in self._streams:
             self._streams[device] = self.stream(device)
         return self._streams[device]
+
+
+@dataclass(eq=False)
+class Connections:
+    """The connections of all devices. They outlive a handover."""
+
+    env: simpy.Environment
+    _used: dict[int, float] = field(default_factory=dict)
+    _windows: dict[tuple[int, Direction], tuple[float, float]] = field(default_factory=dict)
+    """Bits of payload of the last window, and when it was used."""
+
+    def __repr__(self) -> str:
+        return f"Connections({len(self._used)} devices)"
+
+    def handshake(self, transport: Transport, device: int) -> float:
+        """Seconds before the first bit of a device, which has a connection from then on."""
+        known = self.env.now - self._used.get(device, -inf) <= transport.idle
+        wait = 0.0 if known else transport.round_trips * transport.rtt
+        self._used[device] = self.env.now + wait
+        return wait
+
+    def window(
+        self, transport: Transport, device: int, direction: Direction, header: float
+    ) -> Window:
+        """Return the window with which a transfer begins now, in bits on the air.
+
+        Windows count payload, which has `header` bits more for each of its own.
+        """
+        bits = transport.first_window
+        if (device, direction) in self._windows:
+            before, when = self._windows[device, direction]
+            if self.env.now - when <= transport.restart:
+                bits = before
+        largest = (transport.largest_window or inf) * (1 + header)
+        return Window(bits * (1 + header), transport.rtt, largest)
+
+    def ended(self, device: int, direction: Direction, transfer: Transfer, header: float) -> None:
+        """Take note of a transfer that has ended, or has been left."""
+        self._used[device] = self.env.now
+        if transfer.window is not None:
+            bits = transfer.window.bits / (1 + header)
+            self._windows[device, direction] = bits, self.env.now
+
+
+@dataclass(eq=False)
+class BaseStationSleep:
+    """Counts the transfers of a cell, and wakes its base station up when one is requested."""
+
+    env: simpy.Environment
+    waking: Callable[[float], float]
+    """Returns the seconds to wake up after a rest of so many seconds."""
+
+    def __post_init__(self) -> None:
+        self.wakings: list[tuple[float, float]] = []
+        """Start and end of every waking in s."""
+        self.held: list[tuple[float, float]] = []
+        """Start and end in s of every time in which someone waited for access."""
+        self._transfers = self._waiting = 0
+        self._resting_since = self.env.now
+        self._waking_up: simpy.Process | None = None
+
+    def __repr__(self) -> str:
+        return f"BaseStationSleep({self._transfers} transfers, {len(self.wakings)} wakings)"
+
+    def note(self, device: int, begins: bool) -> None:
+        """Count a transfer that begins or ends."""
+        self._transfers += 1 if begins else -1
+        self._resting_since = self.env.now
+
+    def awake(self) -> Generator[simpy.Event, Any, None]:
+        """Wait until the base station is awake."""
+        if self._waking_up is None and not self._transfers + self._waiting:
+            seconds = self.waking(self.env.now - self._resting_since)
+            if seconds:
+                # A process of its own: the device that asked may leave while others wait.
+                self._waking_up = self.env.process(self._wake_up(seconds))
+        if self._waking_up is not None:
+            yield self._waking_up
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep the base station awake while someone who has asked waits for access."""
+        start = self.env.now
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            self._resting_since = self.env.now
+            if self.env.now > start:
+                self.held.append((start, self.env.now))
+
+    def _wake_up(self, seconds: float) -> Generator[simpy.Event, Any, None]:
+        start = self.env.now
+        yield self.env.timeout(seconds)
+        self.wakings.append((start, self.env.now))
+        self._resting_since = self.env.now
+        self._waking_up = None

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from channel_models.validation import FloatArray
 from wfl_sim.network.carriers.transfer import Transfer, TransferRequest
 from wfl_sim.network.carriers.transfer_progress import PlanRun, Progress
-from wfl_sim.network.radio_record import RadioRecord
+from wfl_sim.network.context import RadioRecord
 from wfl_sim.radio.bands.medium import Medium, RatePlan
 
 _LONGEST_PLAN = 32

@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeVar
 import simpy
 
 from channel_models.validation import FloatArray
+from wfl_sim.network.carriers.access_procedure import BaseStationSleep
 from wfl_sim.network.carriers.backhaul import Route
-from wfl_sim.network.carriers.base_station_sleep import BaseStationSleep
 from wfl_sim.network.carriers.cell_carrier import CellCarrier
 from wfl_sim.network.carriers.transfer import BroadcastGroup, TransferRequest
 from wfl_sim.radio.allocation.makespan import Outlook

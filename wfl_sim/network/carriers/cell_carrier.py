@@ -7,10 +7,8 @@ from typing import Any
 
 import simpy
 
-from wfl_sim.network.carriers.access_procedure import AccessProcedure
-from wfl_sim.network.carriers.base_station_sleep import BaseStationSleep
+from wfl_sim.network.carriers.access_procedure import AccessProcedure, BaseStationSleep, Connections
 from wfl_sim.network.carriers.carrier import Carrier
-from wfl_sim.network.carriers.connections import Connections
 from wfl_sim.network.carriers.transfer import Transfer, TransferRequest
 from wfl_sim.radio.cell import Direction
 from wfl_sim.radio.procedures.transport import Transport

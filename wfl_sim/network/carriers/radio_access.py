@@ -10,14 +10,12 @@ import simpy
 from numpy.typing import NDArray
 
 from channel_models.validation import FloatArray
-from wfl_sim.network.carriers.access_procedure import AccessProcedure
-from wfl_sim.network.carriers.base_station_sleep import BaseStationSleep
+from wfl_sim.network.carriers.access_procedure import AccessProcedure, BaseStationSleep, Connections
 from wfl_sim.network.carriers.carrier import Carrier
 from wfl_sim.network.carriers.cell_carrier import ActivityListener, CellCarrier
-from wfl_sim.network.carriers.connections import Connections
 from wfl_sim.network.carriers.power_commands import PowerCommands
 from wfl_sim.network.carriers.transfer import Transfer
-from wfl_sim.network.radio_record import RadioRecord
+from wfl_sim.network.context import RadioRecord
 from wfl_sim.radio.allocation.allocator import SenderFacts, unknown_senders
 from wfl_sim.radio.bands.band import build_band
 from wfl_sim.radio.bands.block_groups import Slice

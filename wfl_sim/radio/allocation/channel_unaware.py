@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from channel_models.units import PositiveSeconds
 from channel_models.validation import FloatArray
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import Bounded, PositiveInt
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 
 
@@ -47,7 +47,7 @@ class Weighted:
 
 @ALLOCATORS("fixed")
 @dataclass(frozen=True, kw_only=True)
-class Fixed:
+class Fixed(Bounded):
     """The band in `channels` of equal width, one for each transfer; free channels stay idle.
 
     Where there are more transfers than channels, the later ones wait (and those that arrived
@@ -55,11 +55,7 @@ class Fixed:
     up when others have ended.
     """
 
-    channels: int
-
-    def __post_init__(self) -> None:
-        if self.channels < 1:
-            raise LocatedError(f"must be at least 1, got {self.channels}", "channels")
+    channels: PositiveInt
 
     def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, 1/channels of every block or nothing."""

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from channel_models.elementary import rounded
 from channel_models.units import Unit
 from channel_models.validation import FloatArray
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import BelowOne, Bounded
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 from wfl_sim.radio.allocation.makespan import (
     Knowledge,
@@ -44,7 +44,7 @@ _LEAST_PRICE: Final = 1e-300
 
 @ALLOCATORS("minimum-energy")
 @dataclass(frozen=True, kw_only=True)
-class MinimumEnergy:
+class MinimumEnergy(Bounded):
     """Least energy drawn within deadlines by frequency-flat shares that stay, and power levels.
 
     A deadline is the transfer's own or `within` of its beginning. It is solved anew at every step,
@@ -55,14 +55,10 @@ class MinimumEnergy:
 
     within: Annotated[float, Unit("s", minimum=0.0, maximum=3600.0, exclusive=True)]
     """s; an upload takes all of it, and so does the run of the host, sample by sample."""
-    reserve: float = 0.05
+    reserve: BelowOne = 0.05
     """Share of the time from the beginning to the deadline that is left for fading and wires."""
     knowledge: Knowledge = "statistical"
     """Mean gains and rates averaged over fading, or the sample of the channel that is known."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.reserve < 1:
-            raise LocatedError(f"must be at least 0 and below 1, got {self.reserve}", "reserve")
 
     def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, alike on all blocks."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.validation import FloatArray
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import Bounded, PositiveInt
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 
 LEAST: Final = 1e-20
@@ -48,7 +48,7 @@ class MaxCI:
 
 @ALLOCATORS("proportional-fair")
 @dataclass(frozen=True, kw_only=True)
-class ProportionalFair:
+class ProportionalFair(Bounded):
     """Each block goes to argmax of weight x instantaneous rate / average rate.
 
     A base station decides every slot, wfl_sim once a fading sample. If all blocks were allocated by
@@ -57,11 +57,7 @@ class ProportionalFair:
     block in one, and the rates of a turn count in the averages of the next.
     """
 
-    turns: int = 4
-
-    def __post_init__(self) -> None:
-        if self.turns < 1:
-            raise LocatedError(f"must be at least 1, got {self.turns}", "turns")
+    turns: PositiveInt = 4
 
     def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, one transfer per block; ties are split evenly.

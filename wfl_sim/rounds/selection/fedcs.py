@@ -62,14 +62,6 @@ class FedCS:
         return [devices[i] for i in sorted(quickest)]
 
 
-def end_of(jobs: Sequence[Job]) -> float:
-    """Return when the last of some uploads ends, sent in the order in which they are ready."""
-    end = 0.0
-    for ready, upload in sorted(jobs):
-        end = max(end, ready) + upload
-    return end
-
-
 def greedy(jobs: Sequence[Job], deadline: float) -> list[int]:
     """Return a set that ends by the deadline: algorithm 3 of the paper.
 

@@ -16,6 +16,7 @@ from channel_models.elementary import log, power, rounded
 from channel_models.units import Fraction, PositiveSeconds
 from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import Bounded, NonNegativeFloat
 from wfl_sim.rounds.selection.selector import SELECTORS, Clients
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @SELECTORS("oort")
 @dataclass(frozen=True, kw_only=True)
-class Oort:
+class Oort(Bounded):
     """By utility ``|B| L`` with a bonus for age, both times ``(T / t)^alpha``; some explore.
 
     |B| is the number of examples, L the loss of the last local update, T the `preferred` duration
@@ -47,15 +48,14 @@ class Oort:
 
     preferred: PositiveSeconds | None = None
     """T; None if the duration does not matter."""
-    alpha: float = 2.0
+    alpha: NonNegativeFloat = 2.0
     explore: Fraction = 0.9
     decay: Fraction = 0.98
     explore_least: Fraction = 0.2
     cutoff: Fraction = 0.95
 
     def __post_init__(self) -> None:
-        if self.alpha < 0:
-            raise LocatedError(f"must not be negative, got {self.alpha:g}", "alpha")
+        super().__post_init__()
         if self.explore_least > self.explore:
             raise LocatedError(
                 f"must be at most `explore`, {self.explore:g}, got {self.explore_least:g}",
