@@ -244,7 +244,10 @@ def test_every_allocator_carries_a_scenario_to_its_end(tmp_path, allocator):
         ("cells.0.uplink.csi_delay=-1 ms", "csi_delay: must be at least 0 s"),
         ("cells.0.uplink.block_snr=3 W", "block_snr: '3 W' is not in dB"),
         ("cells.0.uplink.allocator={kind: fixed, channels: 0}", "must be at least 1"),
-        ("cells.0.uplink.allocator={kind: minimum-energy, within: 1 s, reserve: 1.5}", "must be less than 1"),
+        (
+            "cells.0.uplink.allocator={kind: minimum-energy, within: 1 s, reserve: 1.5}",
+            "must be less than 1",
+        ),
         ("cells.0.uplink.loss={kind: constant, rate: 2}", "rate"),
         ("cells.0.uplink.power_control={alpha: 2}", "alpha"),
     ],
