@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from wfl_sim.cli.commands import app
 from wfl_sim.records import Metric, Span
 from wfl_sim.results import Run, write_run
-from wfl_sim.results.chrome_trace import write_trace
+from wfl_sim.results.export import write_trace
 
 
 def metric(value, scope="global"):

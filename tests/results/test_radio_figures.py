@@ -12,8 +12,8 @@ from tests.network.test_handover import FLEET
 from wfl_sim.records import LabelCount
 from wfl_sim.results import Run, write_run
 from wfl_sim.results.figures import links, tracks
-from wfl_sim.results.figures.cells import cells, coverage, throughput
 from wfl_sim.results.figures.labels import labels
+from wfl_sim.results.figures.links import cells, coverage, throughput
 from wfl_sim.results.figures.radio_samples import blocks, spectrogram
 from wfl_sim.results.figures.tracks import serving
 from wfl_sim.results.totals import sites

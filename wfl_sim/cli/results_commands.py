@@ -132,8 +132,8 @@ def plot(
     """Draw the figures of runs, and of a sweep also those over its axes, with numbers as CSV."""
     with one_line_errors(ValueError):
         from wfl_sim.results import Sweep
-        from wfl_sim.results.chrome_trace import write_traces
         from wfl_sim.results.comparison import choose_goal, open_runs, origins
+        from wfl_sim.results.export import write_traces
         from wfl_sim.results.figures import compare as draw_comparison
         from wfl_sim.results.figures import draw_all
 

@@ -7,7 +7,7 @@ A row holds for batches of `batch` texts of `tokens` tokens each, and where ther
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +23,7 @@ COLUMNS = ("model", "batch", "tokens", "tokens_per_second", "power (W)", "hardwa
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileRow:
-    """One measurement."""
+    """One measurement, in the order of the columns."""
 
     model: str
     batch: int
@@ -43,8 +43,8 @@ class ProfileTable:
     """Measured seconds and watts; nothing is interpolated.
 
     Of several machines in a table a device takes its own, or else the first; of its rows that of
-    its method, or else the one for all. With `speed` the table
-    of another machine is scaled: its seconds are divided by it.
+    its method, or else the one for all. With `speed` the table of another machine is scaled: its
+    seconds are divided by it.
     """
 
     path: Annotated[str, FilePath()]
@@ -143,19 +143,7 @@ def write_table(file: Path, rows: Sequence[ProfileRow]) -> None:
     with file.open("w", newline="", encoding="utf-8") as text:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow((*COLUMNS, "method"))
-        for row in rows:
-            writer.writerow(
-                (
-                    row.model,
-                    row.batch,
-                    row.tokens,
-                    row.tokens_per_second,
-                    row.power,
-                    row.hardware,
-                    row.source,
-                    row.method,
-                )
-            )
+        writer.writerows(map(astuple, rows))
 
 
 def _row(file: Path, line: int, row: dict[str, str]) -> ProfileRow:

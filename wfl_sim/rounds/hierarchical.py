@@ -14,8 +14,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import Bounded, NonNegativeInt, PositiveInt
 from wfl_sim.config.registry import From
 from wfl_sim.rounds.policy import ROUNDS, ask, check_at_most_devices, gather
-from wfl_sim.rounds.selection.basic import RandomSelection
-from wfl_sim.rounds.selection.selector import SELECTORS, Selector, selected
+from wfl_sim.rounds.selection.selector import SELECTORS, RandomSelection, Selector, selected
 
 if TYPE_CHECKING:
     import simpy

@@ -13,8 +13,7 @@ from channel_models.units import PositiveSeconds
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import Bounded, NonNegativeInt, PositiveInt
 from wfl_sim.config.registry import From, Registry
-from wfl_sim.rounds.selection.basic import RandomSelection
-from wfl_sim.rounds.selection.selector import SELECTORS, Selector, selected
+from wfl_sim.rounds.selection.selector import SELECTORS, RandomSelection, Selector, selected
 
 if TYPE_CHECKING:
     import simpy

@@ -9,8 +9,7 @@ from wfl_sim.methods.privacy import Privacy
 from wfl_sim.methods.server import AggregationConfig
 from wfl_sim.rounds import Asynchronous, Centralised, Deadline, OverTheAir, Synchronous
 from wfl_sim.rounds.policy import Rounds
-from wfl_sim.rounds.selection.basic import RandomSelection
-from wfl_sim.rounds.selection.selector import SELECTORS
+from wfl_sim.rounds.selection.selector import SELECTORS, RandomSelection
 
 
 def check_privacy(

@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from wfl_sim.config.documents import Document
 from wfl_sim.config.errors import Location
-from wfl_sim.device_models.hardware import Hardware
-from wfl_sim.device_models.hardware_reference import HardwareReference, catalogue
+from wfl_sim.device_models.hardware import Hardware, HardwareReference, catalogue
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.scenario.channel_effect_rules import CHANNEL_RULES
 from wfl_sim.scenario.effect_rules import RULES, TRAINS_NOTHING

@@ -7,9 +7,8 @@ same way on a server, in a thread and in a notebook.
 from wfl_sim.results.figures.alignment import alignment
 from wfl_sim.results.figures.batteries import batteries, fleet
 from wfl_sim.results.figures.breakdown import breakdown
-from wfl_sim.results.figures.compare import compare
 from wfl_sim.results.figures.convergence import convergence
-from wfl_sim.results.figures.draw_all import draw_all
+from wfl_sim.results.figures.draw_all import compare, draw_all
 from wfl_sim.results.figures.links import links
 from wfl_sim.results.figures.look import Look
 from wfl_sim.results.figures.timeline import timeline
