@@ -14,11 +14,9 @@ from channel_models.diversity import (
 from channel_models.fading.block import Block, Static
 from channel_models.fading.blockage import Blocked, blockage_loss_db
 from channel_models.fading.grid import GRID_BLOCK
-from channel_models.fading.nakagami import Nakagami
-from channel_models.fading.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from channel_models.fading.process import DelayedProcess, FunctionProcess
 from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
-from channel_models.fading.rayleigh import Rayleigh, Rician
+from channel_models.fading.rayleigh import Nakagami, OrnsteinUhlenbeck, Rayleigh, Rician
 from channel_models.fading.screens import Screens, screen_loss_db
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids
 from channel_models.fading.trace import Trace
@@ -29,8 +27,8 @@ from channel_models.laws.power import (
     ExponentialPower,
     GammaPower,
 )
-from channel_models.laws.rician import RicianPower
-from channel_models.laws.time import (
+from channel_models.laws.rician import (
+    RicianPower,
     average_fade_duration,
     clarke_autocorrelation,
     level_crossing_rate,
@@ -39,36 +37,34 @@ from channel_models.laws.time import (
 from channel_models.link_adaptation.bler import (
     BlockErrors,
     OuterLoop,
+    capacity_effective_sinr,
     chase_errors,
+    eesm_beta,
+    equaliser_sinr,
+    exponential_effective_sinr,
     harq_goodput,
     harq_mean_transmissions,
     harq_residual_error,
 )
-from channel_models.link_adaptation.effective_sinr import (
-    capacity_effective_sinr,
-    eesm_beta,
-    equaliser_sinr,
-    exponential_effective_sinr,
+from channel_models.link_adaptation.mcs import (
+    McsTable,
+    code_blocks,
+    cqi_efficiency,
+    mcs_table,
+    resource_elements,
+    transport_block_size,
 )
-from channel_models.link_adaptation.finite_blocklength import (
-    FiniteBlocklength,
-    channel_dispersion,
-    normal_approximation_error,
-    normal_approximation_rate,
-)
-from channel_models.link_adaptation.mcs import McsTable, cqi_efficiency, mcs_table
 from channel_models.link_adaptation.mcs_rate import McsRate
 from channel_models.link_adaptation.shannon import (
     AttenuatedShannon,
+    FiniteBlocklength,
     Shannon,
     ShannonForm,
     ShannonGap,
+    channel_dispersion,
+    normal_approximation_error,
+    normal_approximation_rate,
     qam_gap_db,
-)
-from channel_models.link_adaptation.transport_block import (
-    code_blocks,
-    resource_elements,
-    transport_block_size,
 )
 from channel_models.ofdm import (
     CYCLIC_PREFIX,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 import channel_models as cm
-from channel_models.link_adaptation.transport_block import _SIZES
+from channel_models.link_adaptation.mcs import _SIZES
 
 BLOCKS = [1, 10, 51, 106, 273]
 
