@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from wfl_sim.data import ByColumn, InstructionRecords
-from wfl_sim.data.instructions import Instructions
+from wfl_sim.data.examples import Instructions
 
 Row = dict[str, Any]
 HELLO = [("user", "Hi"), ("assistant", "Hello"), ("user", "How?"), ("assistant", "So.")]

@@ -8,8 +8,7 @@ import pytest
 
 from tools.pretraining.chat_tokenizer import chat_tokenizer
 from wfl_sim.data import ByLabel, Instruct, InstructionRecords
-from wfl_sim.data.demonstrations import Demonstrator, preferred, utility
-from wfl_sim.data.instruct import Preferences
+from wfl_sim.data.instruct import Demonstrator, Preferences, preferred, utility
 from wfl_sim.data.instruct_rules import (
     KINDS,
     REFUSAL,

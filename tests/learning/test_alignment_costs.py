@@ -10,7 +10,7 @@ from transformers import DynamicCache, GPT2Config, GPT2LMHeadModel
 
 from wfl_sim.codecs import Float32
 from wfl_sim.data import Instruct
-from wfl_sim.data.instructions import PromptLengths
+from wfl_sim.data.examples import PromptLengths
 from wfl_sim.execution.task import InitialPrivate, InitialShared, LocalUpdate, StateRef
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.base_models.pretrained_model import Pretrained

@@ -24,9 +24,9 @@ from tests.fixtures.networks import language_model
 from wfl_sim.config.answers import AnswerError
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.data import Instruct, InstructionRecords
+from wfl_sim.data.examples import Instructions, PromptLengths
 from wfl_sim.data.instruct import Preferences
 from wfl_sim.data.instruct_rules import score_answer, solution
-from wfl_sim.data.instructions import Instructions, PromptLengths
 from wfl_sim.data.metrics import ExactMatch, Judge, RougeL, named
 from wfl_sim.learning.alignment.answer_reward import GivenAnswer
 from wfl_sim.learning.alignment.language_model import LanguageModel

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from tools.models.checkpoints import checkpoint
 from tools.models.trials import outcome
-from wfl_sim.data.instructions import Instructions, PromptLengths
+from wfl_sim.data.examples import Instructions, PromptLengths
 from wfl_sim.learning.base_models.model_loading import causal_shape, load_causal, load_on_meta
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.attention import why_not_sparse

@@ -13,7 +13,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 from tools.pretraining.chat_tokenizer import TEMPLATE as BUILT_IN
 from tools.pretraining.chat_tokenizer import chat_tokenizer
 from wfl_sim.data import Instruct
-from wfl_sim.data.instructions import Instructions, PromptLengths
+from wfl_sim.data.examples import Instructions, PromptLengths
 from wfl_sim.learning.causal.attention import attention_mask, kept_share, pattern, positions
 from wfl_sim.learning.causal.evaluation import distributions
 from wfl_sim.learning.causal.generation import Decoding, generate, sample_tokens

@@ -11,7 +11,6 @@ DECIDES_NOTHING = {
     "config",  # reads scenarios; their values are in the recipe by repr
     "device_models",  # costs, which are no result of a task
     "wfl_sim.data.examples",  # tasks name the fingerprints of their examples
-    "wfl_sim.data.instructions",
     "wfl_sim.execution.learner",  # a contract
     "wfl_sim.execution.processor",  # what it tells is in the recipe
 }

@@ -11,8 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
-from wfl_sim.data.examples import Examples, Shards
-from wfl_sim.data.instructions import Instructions, PromptLengths
+from wfl_sim.data.examples import Examples, Instructions, PromptLengths, Shards
 from wfl_sim.learning.base_models.model_loading import load_model, load_tokenizer, read_headers
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.inspection import inspect

@@ -118,7 +118,7 @@ def test_smollm2_knows_the_capital_of_france() -> None:
     """A minute: 135 million weights."""
     from transformers import AutoTokenizer
 
-    from wfl_sim.data.instructions import Instructions, PromptLengths
+    from wfl_sim.data.examples import Instructions, PromptLengths
     from wfl_sim.learning.base_models.model_loading import load_causal
     from wfl_sim.learning.causal.evaluation import generate_answers
     from wfl_sim.learning.causal.prompts import decode_answers, encode

@@ -9,9 +9,8 @@ import torch
 from tests.fixtures.networks import language_model
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.data import Instruct
-from wfl_sim.data.examples import Shards
+from wfl_sim.data.examples import PromptLengths, Shards
 from wfl_sim.data.instruct import Preferences
-from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.language_model import LanguageModel
 from wfl_sim.learning.alignment.preference_head import _PENALTY, fitted, preference_head

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from tests.learning.test_alignment_costs import A, B, H, L, P, T, V, adapted
 from wfl_sim.data import Instruct
-from wfl_sim.data.instructions import PromptLengths
+from wfl_sim.data.examples import PromptLengths
 from wfl_sim.learning.base_models.model_loading import load_causal, load_tokenizer
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.prompts import encode

@@ -5,7 +5,7 @@ Four networks, one after the other, each a folder that transformers loads:
 - ``tiny_gpt2``: a GPT-2 of 4 layers, width 96 and 4 heads, pretrained on a corpus of exercises
   (exercises.py); A. Radford et al., Language models are unsupervised multitask learners, 2019.
 - ``tiny_gpt2_instruct``: the same, tuned on demonstrations (loss on the answers alone), which are
-  often wrong or careless (wfl_sim/data/demonstrations.py): a start that leaves room.
+  often wrong or careless (wfl_sim/data/instruct.py): a start that leaves room.
 - ``helpfulness`` and ``safety``: reward models that begin as the first (reward_models.py).
 
 One thread and named streams: the same seed, processor type and versions of torch, transformers and
@@ -41,10 +41,9 @@ from tools.pretraining.stages import (
     train,
 )
 from wfl_sim.cli.scripts import run_script, script_options
-from wfl_sim.data.demonstrations import Demonstrator
-from wfl_sim.data.instruct import Instruct, Preferences
+from wfl_sim.data.examples import Instructions
+from wfl_sim.data.instruct import Demonstrator, Instruct, Preferences
 from wfl_sim.data.instruct_rules import SHARES, TASKS, kind_of
-from wfl_sim.data.instructions import Instructions
 from wfl_sim.learning.causal.evaluation import generate_answers, true_rewards
 from wfl_sim.learning.causal.prompts import encode
 from wfl_sim.methods.objectives import Sparsity

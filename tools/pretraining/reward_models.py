@@ -19,7 +19,7 @@ from transformers import GPT2ForSequenceClassification, GPT2LMHeadModel, PreTrai
 
 from tools.pretraining.exercises import requests
 from tools.pretraining.stages import Recipe, conversations, padded, rounded, train
-from wfl_sim.data.demonstrations import Demonstrator
+from wfl_sim.data.instruct import Demonstrator
 from wfl_sim.data.instruct_rules import SHARES, score_answer, solution
 from wfl_sim.randomness import derived_seed, stream
 

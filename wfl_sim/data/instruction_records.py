@@ -12,9 +12,8 @@ from wfl_sim.config.errors import counted
 from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From
 from wfl_sim.data.dialogues import KINDS, Exchange, conversations, kind_of
-from wfl_sim.data.examples import Shards, joined
+from wfl_sim.data.examples import Instructions, PromptLengths, Shards, joined
 from wfl_sim.data.hub import load_hub
-from wfl_sim.data.instructions import Instructions, PromptLengths
 from wfl_sim.data.partition import IID, PARTITIONS, Partition, divided
 from wfl_sim.data.sharding import DATA, check_test_fraction, draw_rows, hold_out_rows, left_out
 from wfl_sim.data.text_file import TextFile, check_apart, scalar

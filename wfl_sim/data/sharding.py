@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from wfl_sim.config.errors import counted
 from wfl_sim.config.registry import Registry
-from wfl_sim.data.examples import Examples, Held, Shards, joined
+from wfl_sim.data.examples import Examples, Shards, joined
 from wfl_sim.randomness import stream
 
 Row = TypeVar("Row")
@@ -57,7 +57,8 @@ def shards(
     shifted = shifted_devices(len(held), concept_shift, stream(seed, "data", "concept-shift"))
     train, test, plain = [], [], []
     for device, examples in enumerate(held):
-        learned, tested = hold_out(examples, test_fraction, device, seed)
+        rows = hold_out_rows(len(examples), test_fraction, device, seed)
+        learned, tested = map(examples.subset, rows)
         plain.append(tested)
         if shifted[device]:
             new = exchange(examples.counts(len(classes)))
@@ -66,12 +67,6 @@ def shards(
         train.append(learned)
         test.append(tested)
     return Shards(tuple(train), tuple(test), joined(plain), classes)
-
-
-def hold_out(examples: Held, test_fraction: float, device: int, seed: int) -> tuple[Held, Held]:
-    """Return the examples to train on and to test on, as `hold_out_rows` draws them."""
-    learned, tested = hold_out_rows(len(examples), test_fraction, device, seed)
-    return examples.subset(learned), examples.subset(tested)
 
 
 def hold_out_rows(

@@ -1,8 +1,7 @@
 """Whether a method can learn from what the data are."""
 
 from wfl_sim.config.errors import LocatedError, counted
-from wfl_sim.data.examples import Shards
-from wfl_sim.data.instructions import Instructions
+from wfl_sim.data.examples import Instructions, Shards
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.methods.method import METHODS, Method, SplitModel
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, PREFERENCES, RULES, Alignment

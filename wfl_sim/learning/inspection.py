@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from wfl_sim.data.examples import Shards, joined
-from wfl_sim.data.instructions import Instructions, PromptLengths
+from wfl_sim.data.examples import Instructions, PromptLengths, Shards, joined
 from wfl_sim.learning.base_models.model_loading import check_device, load_tokenizer, read_headers
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.prompts import encode as encode_instructions

@@ -6,8 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from wfl_sim.codecs.codec import Codec
-from wfl_sim.data.examples import Examples, Padding, Shards
-from wfl_sim.data.instructions import Instructions, PromptLengths
+from wfl_sim.data.examples import Examples, Instructions, Padding, PromptLengths, Shards
 from wfl_sim.data.metrics import Judge, NamedMetrics
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.retrieval import Retrieval, retrieval_of

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from wfl_sim.data.instructions import Instructions
+from wfl_sim.data.examples import Instructions
 from wfl_sim.data.retrieval import DocumentStore
 from wfl_sim.device_models.workload import StepExchange
 from wfl_sim.methods.phases import Answering, Phase

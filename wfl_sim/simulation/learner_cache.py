@@ -12,8 +12,7 @@ from typing import Any, Final
 from wfl_sim.config.answers import AnswerError
 from wfl_sim.config.errors import LocatedError, counted
 from wfl_sim.config.plugin_code import code_of
-from wfl_sim.data.examples import Examples, Shards
-from wfl_sim.data.instructions import Instructions
+from wfl_sim.data.examples import Examples, Instructions, Shards
 from wfl_sim.data.metrics import check_metrics, named
 from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.lru_cache import LruCache

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from wfl_sim.data.instructions import Instructions
+from wfl_sim.data.examples import Instructions
 from wfl_sim.execution.task import InitialPrivate
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.methods.method import hook

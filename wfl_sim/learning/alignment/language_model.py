@@ -8,7 +8,7 @@ from typing import Any
 from torch import Generator
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from wfl_sim.data.instructions import Instructions, PromptLengths
+from wfl_sim.data.examples import Instructions, PromptLengths
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.policy import OnePolicy, reference_policy
 from wfl_sim.learning.alignment.preference_head import preference_head

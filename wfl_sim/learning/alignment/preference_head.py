@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
-from wfl_sim.data.instructions import Instructions, PromptLengths
+from wfl_sim.data.examples import Instructions, PromptLengths
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.policy import reference_policy
 from wfl_sim.learning.causal.log_probabilities import hidden_states

@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from wfl_sim.data.dialogues import Turn
-from wfl_sim.data.instructions import Instructions, PromptLengths
+from wfl_sim.data.examples import Instructions, PromptLengths
 
 _ALPACA = "### Instruction:\n{}\n\n### Response:\n"
 """Prompt of tokenizers without a chat template (R. Taori et al., Stanford Alpaca, 2023)."""

@@ -18,7 +18,7 @@ from torch.nn import Parameter
 from transformers import DynamicCache, PreTrainedModel
 
 from channel_models.validation import FloatArray
-from wfl_sim.data.instructions import PromptLengths
+from wfl_sim.data.examples import PromptLengths
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.policy import (
     Rollout,

@@ -15,7 +15,7 @@ import numpy as np
 
 from wfl_sim.codecs.codec import payload_bits
 from wfl_sim.config.plugin_code import code_of
-from wfl_sim.data.instructions import PromptLengths
+from wfl_sim.data.examples import PromptLengths
 from wfl_sim.device_models.workload import Batches, StepExchange, Workload
 from wfl_sim.execution.lru_cache import LruCache
 from wfl_sim.learning.adapted_model import AdaptedModel
