@@ -17,23 +17,20 @@ from channel_models.units import (
     linear_to_db,
 )
 from channel_models.validation import (
+    Validated,
     check_finite,
     check_points,
     check_positive_integer,
-    validate_fields,
 )
 
 Beamwidth = Annotated[float, Unit("rad", minimum=0.0, exclusive=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Omni:
+class Omni(Validated):
     """The same ``gain`` (dBi) in every direction."""
 
     gain: Decibel = 0.0
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
 
     def gain_db(self, azimuth: ArrayLike, zenith: ArrayLike = np.pi / 2.0) -> Any:
         """Gain in dBi; angles in radians, elementwise."""
@@ -44,7 +41,7 @@ class Omni:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sector:
+class Sector(Validated):
     """The single-element pattern of 3GPP TR 38.901 Table 7.3-1.
 
     ``A_V = -min(12 ((zenith - 90 deg) / 65 deg)^2, SLA_V)``, ``A_H = -min(12 (azimuth / 65 deg)^2,
@@ -58,9 +55,6 @@ class Sector:
     beamwidth: Beamwidth = float(np.deg2rad(65.0))
     peak_gain: Decibel = 8.0
     front_to_back: NonNegativeDecibel = 30.0
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
 
     def gain_db(self, azimuth: ArrayLike, zenith: ArrayLike = np.pi / 2.0) -> Any:
         """Gain in dBi towards ``azimuth`` (rad from east) and ``zenith`` (rad from straight up)."""

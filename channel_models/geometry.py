@@ -12,9 +12,9 @@ from channel_models.elementary import cosine_and_sine, hypot
 from channel_models.units import NonNegativeMetres, PositiveMetres, Unit
 from channel_models.validation import (
     FloatArray,
+    Validated,
     check_points,
     check_positive_integer,
-    validate_fields,
 )
 
 _RINGS = {1: 0, 7: 1, 19: 2, 37: 3}
@@ -22,14 +22,14 @@ Density = Annotated[float, Unit("1", minimum=0.0, exclusive=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Disc:
+class Disc(Validated):
     """Uniform over the ring between ``minimum_distance`` and ``radius`` (m) around the origin."""
 
     radius: PositiveMetres = 250.0
     minimum_distance: NonNegativeMetres = 10.0
 
     def __post_init__(self) -> None:
-        validate_fields(self)
+        super().__post_init__()
         _check_ring(self.minimum_distance, self.radius, "radius")
 
     @property
@@ -49,7 +49,7 @@ class Disc:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hexagon:
+class Hexagon(Validated):
     """Uniform over a hexagon around the origin, with corners at ``radius`` (m).
 
     The first corner lies to the east, as in `HexGrid`. Positions nearer than ``minimum_distance``
@@ -60,7 +60,7 @@ class Hexagon:
     minimum_distance: NonNegativeMetres = 10.0
 
     def __post_init__(self) -> None:
-        validate_fields(self)
+        super().__post_init__()
         _check_ring(self.minimum_distance, self.radius * np.sqrt(3.0) / 2.0, "inner radius")
 
     def drop(self, count: int, stream: np.random.Generator) -> FloatArray:
@@ -84,7 +84,7 @@ class Hexagon:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PoissonField:
+class PoissonField(Validated):
     """A homogeneous Poisson point process over a disc: ``density`` points a square metre.
 
     The number of points is Poisson with mean ``density pi (R^2 - r^2)``; given it they are uniform.
@@ -95,7 +95,7 @@ class PoissonField:
     minimum_distance: NonNegativeMetres = 10.0
 
     def __post_init__(self) -> None:
-        validate_fields(self)
+        super().__post_init__()
         _check_ring(self.minimum_distance, self.radius, "radius")
 
     @property
@@ -133,7 +133,7 @@ def read_positions(path: str) -> FloatArray:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HexGrid:
+class HexGrid(Validated):
     """``sites`` base stations (1, 7, 19 or 37) at inter-site distance ``spacing`` (m).
 
     Ring n adds 6 n sites. A site has 1 sector, or 3 with boresights at 30, 150 and 270 degrees; a
@@ -146,9 +146,6 @@ class HexGrid:
     spacing: PositiveMetres = 500.0
     sectors: Literal[1, 3] = 1
     wrap_around: bool = True
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
 
     @property
     def rings(self) -> int:

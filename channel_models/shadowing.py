@@ -16,10 +16,10 @@ from channel_models.protocols import ShadowingProcess
 from channel_models.units import Decibel, Fraction, NonNegativeDecibel, PositiveMetres
 from channel_models.validation import (
     FloatArray,
+    Validated,
     check_array,
     check_points,
     check_positive_integer,
-    validate_fields,
 )
 
 _NEPERS: Final = LN10 / 10.0
@@ -27,16 +27,13 @@ _POINTS_AT_ONCE: Final = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class NormalDecibels:
+class NormalDecibels(Validated):
     """Normal in dB with ``mean`` and ``sigma``; the power ``10^(X/10)`` is log-normal."""
 
     plot = plot
 
     mean: Decibel = 0.0
     sigma: NonNegativeDecibel = 8.0
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
 
     @property
     def linear_mean(self) -> float:
@@ -79,7 +76,7 @@ class FixedShadowing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LogNormal:
+class LogNormal(Validated):
     """Log-normal shadowing: ``sigma`` times a standard normal, in dB, drawn once a link.
 
     ``site_correlation`` is that between sites (TR 36.814 Table A.2.1.1-2: 0.5); sectors of a site
@@ -88,9 +85,6 @@ class LogNormal:
 
     sigma: NonNegativeDecibel = 8.0
     site_correlation: Fraction = 0.0
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
 
     @property
     def law(self) -> NormalDecibels:
@@ -171,7 +165,7 @@ class LosField:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LosMap:
+class LosMap(Validated):
     """Spatially consistent line of sight (TR 38.901 section 7.6.3.3).
 
     A Gaussian map with correlation ``exp(-d / decorrelation)`` through its own distribution gives
@@ -184,7 +178,7 @@ class LosMap:
     waves: int = 512
 
     def __post_init__(self) -> None:
-        validate_fields(self)
+        super().__post_init__()
         check_positive_integer("waves", self.waves, minimum=16)
 
     def realise(self, stream: np.random.Generator) -> LosField:
@@ -193,7 +187,7 @@ class LosMap:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShadowMap:
+class ShadowMap(Validated):
     """A shadowing map with correlation ``exp(-distance / decorrelation)`` (TR 38.901 7.4.4).
 
     A sum of ``waves`` plane waves over the plane (as QuaDRiGa's maps, arXiv 1808.04659) with random
@@ -209,7 +203,7 @@ class ShadowMap:
     waves: int = 512
 
     def __post_init__(self) -> None:
-        validate_fields(self)
+        super().__post_init__()
         check_positive_integer("waves", self.waves, minimum=16)
 
     @property
@@ -240,7 +234,7 @@ def draw_field(
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScenarioShadowing:
+class ScenarioShadowing(Validated):
     """Shadowing with the sigma and the decorrelation distance of the path-loss model.
 
     Both depend on the state of line of sight (TR 38.901 Tables 7.4.1-1 and 7.5-6). `realise` draws
@@ -252,7 +246,7 @@ class ScenarioShadowing:
     waves: int = 512
 
     def __post_init__(self) -> None:
-        validate_fields(self)
+        super().__post_init__()
         check_positive_integer("waves", self.waves, minimum=16)
 
     def realise(

@@ -2,7 +2,7 @@
 
 A quantity is written once, as ``"20 MHz"`` or ``"23 dBm"``, and is an SI float from there on.
 `Unit` is the annotation that does it: ``bandwidth: Annotated[float, Unit("Hz")]``. Frozen
-dataclasses of this package apply it through `channel_models.validation.validate_fields`; pydantic
+dataclasses of this package apply it through `channel_models.validation.Validated`; pydantic
 applies it by itself when a dataclass is checked with a ``TypeAdapter``.
 """
 

@@ -1,7 +1,6 @@
 """Argument checks: every message names the argument, the rule and the value.
 
-``validate_fields`` serves the frozen dataclasses (units are read once, bounds and literals are
-checked); the ``check_*`` functions serve array arguments.
+`Validated` serves the frozen dataclasses; the ``check_*`` functions serve array arguments.
 """
 
 from collections.abc import Callable
@@ -61,21 +60,26 @@ def _boolean(value: Any) -> bool:
     return bool(value)
 
 
-def validate_fields(instance: Any) -> None:
-    """Read units and check bounds, literals and booleans of a frozen dataclass, in place.
+class Validated:
+    """A frozen dataclass whose fields follow their annotations.
 
-    Raises ValueError ``<field> must be ..., got <value>``.
+    Units are read once, in place; bounds, literals and truth values are checked.
+
+    Raises:
+        ValueError: ``<field> must be ..., got <value>``.
     """
-    kind: Any = type(instance)
-    for name, rule in _rules(kind).items():
-        value = getattr(instance, name)
-        try:
-            settled = rule(value)
-        except ValueError as error:
-            joint = ":" if str(error).startswith(("'", '"')) else ""
-            raise ValueError(f"{name}{joint} {error}") from None
-        if settled is not value:
-            object.__setattr__(instance, name, settled)
+
+    def __post_init__(self) -> None:
+        kind: Any = type(self)
+        for name, rule in _rules(kind).items():
+            value = getattr(self, name)
+            try:
+                settled = rule(value)
+            except ValueError as error:
+                joint = ":" if str(error).startswith(("'", '"')) else ""
+                raise ValueError(f"{name}{joint} {error}") from None
+            if settled is not value:
+                object.__setattr__(self, name, settled)
 
 
 def check_positive_integer(name: str, value: Any, minimum: int = 1) -> int:

@@ -16,7 +16,7 @@ from channel_models.fading.sum_of_sinusoids import SumOfSinusoids, draw_sinusoid
 from channel_models.laws.power import EmpiricalPower
 from channel_models.protocols import Fading, FadingProcess
 from channel_models.units import Elevation, MetresPerSecond, PositiveMetres
-from channel_models.validation import FloatArray, check_positive_integer, validate_fields
+from channel_models.validation import FloatArray, Validated, check_positive_integer
 
 
 class _Region(NamedTuple):
@@ -75,7 +75,7 @@ def _edges(angle: FloatArray, size: ArrayLike, waves: float) -> FloatArray:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blocked:
+class Blocked(Validated):
     """``fading`` behind ``blockers`` at random azimuths, K = 4 in TR 38.901 section 7.6.4.1.
 
     Azimuths are uniform, the phases of Gaussian processes with correlation ``exp(-v t / d)``: v is
@@ -95,7 +95,7 @@ class Blocked:
     self_blocking: Literal["portrait", "landscape"] | None = None
 
     def __post_init__(self) -> None:
-        validate_fields(self)
+        super().__post_init__()
         check_positive_integer("blockers", self.blockers)
 
     @property

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from channel_models.laws.power import ExponentialPower
 from channel_models.laws.rician import RicianPower
 from channel_models.units import Decibel, Unit, db_to_linear
-from channel_models.validation import FloatArray, check_array, check_finite, validate_fields
+from channel_models.validation import FloatArray, Validated, check_array, check_finite
 
 ProfileName = Literal["flat", "tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e"]
 
@@ -162,7 +162,7 @@ def delay_profile(name: ProfileName) -> DelayProfile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TappedFading:
+class TappedFading(Validated):
     """Fading on the taps of a ``profile`` scaled by ``delay_spread`` (s).
 
     ``k_factor`` is the Rician K of all taps in dB, for TDL-D and TDL-E in place of their own.
@@ -173,7 +173,7 @@ class TappedFading:
     k_factor: Decibel | None = None
 
     def __post_init__(self) -> None:
-        validate_fields(self)
+        super().__post_init__()
         _ = self.delay_profile
 
     @cached_property

@@ -27,10 +27,10 @@ from channel_models.laws.rician import (
 from channel_models.units import Decibel, PositiveSeconds, Radians, Unit, db_to_linear
 from channel_models.validation import (
     FloatArray,
+    Validated,
     check_array,
     check_finite,
     check_positive_integer,
-    validate_fields,
 )
 
 TR_LOS_ANGLE = float(np.arccos(0.7))
@@ -109,7 +109,7 @@ class Rayleigh(TappedFading, _ClarkeFading):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rician(_ClarkeFading):
+class Rician(Validated, _ClarkeFading):
     """``sqrt(K/(K+1)) exp(j (2 pi f_D cos(angle) t + phi)) + sqrt(1/(K+1)) h_Rayleigh(t)``.
 
     ``k_factor`` is K in dB (TR 38.901 Table 7.5-6: 9 dB in UMa and UMi, 7 dB in RMa and InH);
@@ -121,7 +121,7 @@ class Rician(_ClarkeFading):
     sinusoids: int = 32
 
     def __post_init__(self) -> None:
-        validate_fields(self)
+        super().__post_init__()
         check_positive_integer("sinusoids", self.sinusoids, minimum=4)
 
     @property
@@ -139,7 +139,7 @@ class Rician(_ClarkeFading):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Nakagami:
+class Nakagami(Validated):
     """Nakagami fading with parameter ``m`` >= 1/2: power Gamma(m) of mean one.
 
     A Rayleigh process z(t) by sum of sinusoids keeps its phase, and its power goes through the
@@ -152,7 +152,7 @@ class Nakagami:
     sinusoids: int = 32
 
     def __post_init__(self) -> None:
-        validate_fields(self)
+        super().__post_init__()
         check_positive_integer("sinusoids", self.sinusoids, minimum=4)
 
     @property

@@ -14,7 +14,7 @@ from channel_models.fading.process import check_doppler
 from channel_models.laws.power import EmpiricalPower
 from channel_models.protocols import Fading, FadingProcess
 from channel_models.units import Elevation, MetresPerSecond, NonNegativeMetres, PositiveMetres
-from channel_models.validation import FloatArray, check_positive_integer, validate_fields
+from channel_models.validation import FloatArray, Validated, check_positive_integer
 
 _NEAREST: Final = 0.5
 """m from the terminal to the nearest screen."""
@@ -63,7 +63,7 @@ def screen_loss_db(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Screens:
+class Screens(Validated):
     """``fading`` behind ``blockers`` that cross the path in front of a terminal (model B).
 
     They are ``width`` x ``height`` m, people of table 7.6.4.2-5 unless given (vehicles: 4.8 x 1.4
@@ -86,7 +86,7 @@ class Screens:
     elevation: Elevation = 0.0
 
     def __post_init__(self) -> None:
-        validate_fields(self)
+        super().__post_init__()
         check_positive_integer("blockers", self.blockers)
         if self.reach <= _NEAREST:
             raise ValueError(f"reach must be above {_NEAREST} m, got {self.reach:g} m")

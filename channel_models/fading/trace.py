@@ -19,14 +19,14 @@ from channel_models.fading.process import (
 )
 from channel_models.laws.power import EmpiricalPower
 from channel_models.units import PositiveSeconds, db_to_linear
-from channel_models.validation import FloatArray, validate_fields
+from channel_models.validation import FloatArray, Validated
 
 _REGULAR = 1e-6
 _NUMBER = r"[-+.\d]+(e[-+]?\d+)?"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trace:
+class Trace(Validated):
     """A recorded flat channel from a ``.npy`` or ``.csv`` file, replayed in a loop.
 
     ``.npy``: array (samples,) or (samples, recordings), complex gains or real power gains, one
@@ -45,7 +45,7 @@ class Trace:
     shuffle: bool = True
 
     def __post_init__(self) -> None:
-        validate_fields(self)
+        super().__post_init__()
         if Path(self.path).suffix not in (".npy", ".csv"):
             raise ValueError(f"path must end in .npy or .csv, got {self.path!r}")
         if Path(self.path).suffix == ".npy" and self.interval is None:

@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike
 
 from channel_models.plots import plot
 from channel_models.units import PositiveNumber
-from channel_models.validation import FloatArray, check_array, check_finite, validate_fields
+from channel_models.validation import FloatArray, Validated, check_array, check_finite
 
 _POINTS: Final = 6001
 
 
-class PowerDistribution(ABC):
+class PowerDistribution(Validated, ABC):
     """A law of a power X with a density: the rates that follow from it."""
 
     plot = plot
@@ -25,9 +25,6 @@ class PowerDistribution(ABC):
     @abstractmethod
     def variance(self) -> float:
         """Variance of X."""
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
 
     @abstractmethod
     def pdf(self, x: ArrayLike) -> Any:
@@ -157,14 +154,11 @@ class GammaPower(PowerDistribution):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConstantPower:
+class ConstantPower(Validated):
     """All mass at ``mean``."""
 
     mean: PositiveNumber = 1.0
     variance: ClassVar[float] = 0.0
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
 
     def cdf(self, x: ArrayLike) -> Any:
         """0 below the mean, 1 from it on."""

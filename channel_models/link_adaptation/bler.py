@@ -13,10 +13,10 @@ from channel_models.link_adaptation.shannon import channel_dispersion
 from channel_models.units import NonNegativeDecibel, Unit, db_to_linear
 from channel_models.validation import (
     FloatArray,
+    Validated,
     check_array,
     check_finite,
     check_positive_integer,
-    validate_fields,
 )
 
 # beta of EESM by MCS index: Lagen et al., "New Radio Physical Layer Abstraction for System-Level
@@ -75,7 +75,7 @@ _AT_TEN_PERCENT: Final = 1.2815515655446004
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockErrors:
+class BlockErrors(Validated):
     """``BLER = Q((SINR_dB - middle) / width)`` for every MCS of a table.
 
     The curve passes 10 % at the threshold of the MCS. The default thresholds are Shannon's with a
@@ -91,7 +91,7 @@ class BlockErrors:
     thresholds: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        validate_fields(self)
+        super().__post_init__()
         if self.thresholds is not None:
             values = check_finite("thresholds", self.thresholds)
             expected = len(mcs_table(self.table))
@@ -195,7 +195,7 @@ def _mean_transmissions(failed: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OuterLoop:
+class OuterLoop(Validated):
     """Raises the offset by ``step`` dB on a failure and lowers it on a success.
 
     The lowering is ``step target / (1 - target)``, so that a long run fails with probability
@@ -206,9 +206,6 @@ class OuterLoop:
     target: Target = 0.1
     step: NonNegativeDecibel = 1.0
     limit: NonNegativeDecibel = 20.0
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
 
     def update(self, offset_db: ArrayLike, acknowledged: ArrayLike) -> Any:
         """The next offset in dB, elementwise."""

@@ -21,9 +21,9 @@ from channel_models.plots import plot
 from channel_models.units import NonNegativeDecibel, db_to_linear
 from channel_models.validation import (
     FloatArray,
+    Validated,
     check_array,
     check_positive_integer,
-    validate_fields,
 )
 
 Indices = NDArray[np.intp]
@@ -60,7 +60,7 @@ NO_SCHEMES: Final = (np.empty(0), np.empty(0), np.empty((0, 0)))
 
 
 @dataclass(frozen=True, kw_only=True)
-class McsRate:
+class McsRate(Validated):
     """The best goodput over the MCS of a table: ``max_m SE_m harq_goodput(e_m)`` bit/s/Hz.
 
     Errors follow `BlockErrors` for code blocks of ``code_block`` bit, with chase combining over at
@@ -81,7 +81,7 @@ class McsRate:
     """Most bits of a symbol (2, 4, 6, 8); without it those of the table."""
 
     def __post_init__(self) -> None:
-        validate_fields(self)
+        super().__post_init__()
         check_positive_integer("code_block", self.code_block, minimum=24)
         check_positive_integer("transmissions", self.transmissions)
         object.__setattr__(self, "thresholds", self.errors.thresholds)

@@ -22,9 +22,9 @@ from channel_models.units import (
 )
 from channel_models.validation import (
     FloatArray,
+    Validated,
     check_array,
     check_positive_integer,
-    validate_fields,
 )
 
 
@@ -58,7 +58,7 @@ class Shannon:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShannonGap:
+class ShannonGap(Validated):
     """``min(log2(1 + SINR / Gamma), cap)`` bit/s/Hz with the gap Gamma in dB.
 
     For uncoded M-QAM at bit error rate b, ``Gamma = -ln(5 b) / 1.5`` (`qam_gap_db`); for NR with
@@ -71,9 +71,6 @@ class ShannonGap:
 
     gap: NonNegativeDecibel = 3.0
     cap: PositiveNumber = 7.4063
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
 
     @cached_property
     def _margin(self) -> float:
@@ -90,7 +87,7 @@ class ShannonGap:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttenuatedShannon:
+class AttenuatedShannon(Validated):
     """Attenuated and truncated Shannon bound of 3GPP TR 36.942 Annex A.
 
     0 below ``floor``; ``attenuation * log2(1 + SINR)`` up to ``cap`` bit/s/Hz. The downlink uses
@@ -103,9 +100,6 @@ class AttenuatedShannon:
     attenuation: Fraction = 0.6
     cap: PositiveNumber = 4.4
     floor: Decibel = -10.0
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
 
     @cached_property
     def _least_sinr(self) -> float:
@@ -189,7 +183,7 @@ def _check(sinr: ArrayLike, blocklength: ArrayLike) -> tuple[FloatArray, FloatAr
 
 
 @dataclass(frozen=True, kw_only=True)
-class FiniteBlocklength:
+class FiniteBlocklength(Validated):
     """``(1 - error) max(0, C - sqrt(V/n) Q^-1(error))`` bit/s/Hz in blocks of ``blocklength``.
 
     What arrives: a block that fails is sent again. The third-order term is left out, as it would
@@ -202,7 +196,7 @@ class FiniteBlocklength:
     error: ErrorRate = 0.1
 
     def __post_init__(self) -> None:
-        validate_fields(self)
+        super().__post_init__()
         check_positive_integer("blocklength", self.blocklength)
 
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:

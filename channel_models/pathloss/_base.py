@@ -12,11 +12,11 @@ from channel_models.elementary import hypot, power
 from channel_models.plots import plot
 from channel_models.validation import (
     FloatArray,
+    Validated,
     check_array,
     check_distance,
     check_frequency,
     check_height,
-    validate_fields,
 )
 
 Condition = Literal["los", "nlos", "mixed"]
@@ -94,7 +94,7 @@ class Link:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PathLossModel(ABC):
+class PathLossModel(Validated, ABC):
     """Arguments that all models take: distance and frequency, heights, state of line of sight.
 
     ``distance`` is horizontal, in m; ``frequency`` is the carrier, in Hz. Heights in m default to
@@ -109,9 +109,6 @@ class PathLossModel(ABC):
     """Least and largest height in m, and whether the least itself is refused."""
     terminal_heights: ClassVar[HeightRange] = (0.0, None)
     maximum_distance: ClassVar[float] = float("inf")
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
 
     @abstractmethod
     def los_probability(

@@ -11,10 +11,10 @@ from channel_models.pathloss._base import unwrap
 from channel_models.units import db_to_linear
 from channel_models.validation import (
     FloatArray,
+    Validated,
     check_array,
     check_frequency,
     check_positive_integer,
-    validate_fields,
 )
 
 Material = Literal["glass", "irr-glass", "concrete", "wood"]
@@ -40,7 +40,7 @@ def material_loss_db(material: Material, frequency: ArrayLike) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildingEntry:
+class BuildingEntry(Validated):
     """Outdoor-to-indoor loss ``PL_tw + 0.5 d_2D-in + N(0, sigma_P)`` dB (Table 7.4.3-2).
 
     ``PL_tw = 5 - 10 log10(w 10^(-L_glass/10) + (1 - w) 10^(-L_concrete/10))``: "low" loss has 30 %
@@ -51,9 +51,6 @@ class BuildingEntry:
 
     model: Literal["low", "high"] = "low"
     rural: bool = False
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
 
     @property
     def sigma_db(self) -> float:
