@@ -180,7 +180,7 @@ def test_a_partition_deals_kinds_of_requests() -> None:
         ({"examples": 1}, "examples must be at least 2"),
         ({"answer_tokens": 1}, "answer_tokens must be at least 2"),
         ({"sharpness": -1.0}, "sharpness must not be negative"),
-        ({"test_fraction": 1.0}, "test_fraction must lie between"),
+        ({"test_fraction": 1.0}, "test_fraction must be less than 1, got 1.0"),
     ],
 )
 def test_impossible_data_are_refused(options: dict[str, object], said: str) -> None:
@@ -191,8 +191,10 @@ def test_impossible_data_are_refused(options: dict[str, object], said: str) -> N
 def test_impossible_preferences_are_refused() -> None:
     with pytest.raises(ValueError, match="values must lie"):
         Preferences(values=(1.5,))
-    with pytest.raises(ValueError, match="mean must lie"):
+    with pytest.raises(ValueError, match="mean must be less than 1, got 1.0"):
         Preferences(mean=1.0)
+    with pytest.raises(ValueError, match="mistakes must be at most 1, got 1.5"):
+        Demonstrator(mistakes=1.5)
 
 
 def test_alpaca_lines_and_seed_tasks(tmp_path: Path) -> None:

@@ -3,15 +3,19 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, cast
 
 import numpy as np
+from annotated_types import Ge
 from numpy.typing import NDArray
 
+from wfl_sim.config.fields import Bounded
 from wfl_sim.data.dialogues import Turn
 from wfl_sim.records import LabelCount
 
 Held = TypeVar("Held", bound="Examples")
+Length = Annotated[int, Ge(2)]
+"""Number of tokens of a request or an answer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,25 +166,20 @@ texts of similar length in one batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromptLengths:
+class PromptLengths(Bounded):
     """Lengths, in tokens, to which requests and answers are cut or padded.
 
     An answer that a network writes has `answer` tokens, too: after its end it writes padding, so
     that what it costs is known before it is written.
     """
 
-    request: int
-    answer: int
+    request: Length
+    answer: Length
 
     @property
     def tokens(self) -> int:
         """Number of tokens of both."""
         return self.request + self.answer
-
-    def __post_init__(self) -> None:
-        for name in ("request", "answer"):
-            if getattr(self, name) < 2:
-                raise ValueError(f"{name}_tokens must be at least 2, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Final, Literal
 
 import numpy as np
+from annotated_types import Ge, Gt, Lt
 
+from wfl_sim.config.fields import Bounded, NonNegativeFloat, PositiveFloat, Share
 from wfl_sim.config.registry import From
-from wfl_sim.data.examples import Instructions, PromptLengths, Shards
+from wfl_sim.data.examples import Instructions, Length, PromptLengths, Shards
 from wfl_sim.data.instruct_rules import (
     ANSWERABLE,
     KINDS,
@@ -22,14 +24,14 @@ from wfl_sim.data.instruct_rules import (
     solution,
 )
 from wfl_sim.data.partition import IID, PARTITIONS, Partition, divided
-from wfl_sim.data.sharding import DATA, check_test_fraction, hold_out_rows, shards
+from wfl_sim.data.sharding import DATA, TestFraction, hold_out_rows, shards
 from wfl_sim.randomness import stream
 
 _TRIES: Final = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class Demonstrator:
+class Demonstrator(Bounded):
     """Answers a request.
 
     A task is answered wrong with chance `mistakes`: with the answer to another request of its kind,
@@ -37,8 +39,8 @@ class Demonstrator:
     steps with chance `careless`, and a borderline one gives away 0 to 3 steps with equal chances.
     """
 
-    mistakes: float = 0.35
-    careless: float = 0.6
+    mistakes: Share = 0.35
+    careless: Share = 0.6
 
     def answer(self, text: str, rng: np.random.Generator) -> str:
         """Return an answer."""
@@ -104,7 +106,7 @@ def _mistake(text: str, kind: str, rng: np.random.Generator) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preferences:
+class Preferences(Bounded):
     """How devices weigh helpfulness (1) against safety (0).
 
     Attributes:
@@ -115,17 +117,14 @@ class Preferences:
     """
 
     values: tuple[float, ...] = ()
-    mean: float = 0.5
-    concentration: float = 1.0
+    mean: Annotated[float, Gt(0), Lt(1)] = 0.5
+    concentration: PositiveFloat = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for value in self.values:
             if not 0 <= value <= 1:
                 raise ValueError(f"values must lie in [0, 1], got {value}")
-        if not 0 < self.mean < 1:
-            raise ValueError(f"mean must lie between 0 and 1, both excluded, got {self.mean}")
-        if not self.concentration > 0:
-            raise ValueError(f"concentration must be greater than 0, got {self.concentration}")
 
     def of(self, devices: int, seed: int) -> list[float]:
         """Return the preference of each device."""
@@ -140,7 +139,7 @@ class Preferences:
 
 @DATA("instruct")
 @dataclass(frozen=True, kw_only=True)
-class Instruct:
+class Instruct(Bounded):
     """Generated instructions: tasks with a right answer, unsafe requests, borderline ones.
 
     What is tested is held out on all devices: no act and no pair of numbers of a test is in any
@@ -163,26 +162,16 @@ class Instruct:
         decoding: whether an evaluated network samples its tokens, or writes the most likely.
     """
 
-    examples: int = 96
-    request_tokens: int = 24
-    answer_tokens: int = 12
-    test_fraction: float = 0.25
+    examples: Annotated[int, Ge(2)] = 96
+    request_tokens: Length = 24
+    answer_tokens: Length = 12
+    test_fraction: TestFraction = 0.25
     partition: Annotated[Partition, From(PARTITIONS)] = field(default_factory=IID)
-    stock: float = 0.0
+    stock: Share = 0.0
     preferences: Preferences = field(default_factory=Preferences)
-    sharpness: float = 8.0
+    sharpness: NonNegativeFloat = 8.0
     demonstrator: Demonstrator = field(default_factory=Demonstrator)
     decoding: Literal["sampled", "greedy"] = "sampled"
-
-    def __post_init__(self) -> None:
-        PromptLengths(request=self.request_tokens, answer=self.answer_tokens)
-        if self.examples < 2:
-            raise ValueError(f"examples must be at least 2 per device, got {self.examples}")
-        check_test_fraction(self.test_fraction)
-        if not 0 <= self.stock <= 1:
-            raise ValueError(f"stock must lie in [0, 1], got {self.stock}")
-        if not self.sharpness >= 0:
-            raise ValueError(f"sharpness must not be negative, got {self.sharpness}")
 
     @property
     def tokens(self) -> int:

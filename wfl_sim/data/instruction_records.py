@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
+from annotated_types import Ge
 
 from wfl_sim.config.errors import counted
-from wfl_sim.config.fields import FilePath
+from wfl_sim.config.fields import Bounded, FilePath
 from wfl_sim.config.registry import From
 from wfl_sim.data.dialogues import KINDS, Exchange, conversations, kind_of
-from wfl_sim.data.examples import Instructions, PromptLengths, Shards, joined
+from wfl_sim.data.examples import Instructions, Length, PromptLengths, Shards, joined
 from wfl_sim.data.hub import load_hub
 from wfl_sim.data.partition import IID, PARTITIONS, Partition, divided
-from wfl_sim.data.sharding import DATA, check_test_fraction, draw_rows, hold_out_rows, left_out
+from wfl_sim.data.sharding import DATA, TestFraction, draw_rows, hold_out_rows, left_out
 from wfl_sim.data.text_file import TextFile, check_apart, scalar
 
 FILES: Final = (".json", ".jsonl")
@@ -34,7 +35,7 @@ class Talk:
 @DATA("instructions")
 @DATA("alpaca")
 @dataclass(frozen=True, kw_only=True)
-class InstructionRecords(TextFile):
+class InstructionRecords(Bounded, TextFile):
     """Instructions, conversations or pairs of answers: a JSON array or JSON lines, or of the Hub.
 
     A record has one of these forms: `instruction`, `input`, `output` (R. Taori et al., Stanford
@@ -64,21 +65,18 @@ class InstructionRecords(TextFile):
     path: Annotated[str, FilePath(or_name=True, files=FILES)]
     config: str | None = None
     split: str = "train"
-    request_tokens: int = 96
-    answer_tokens: int = 32
-    test_fraction: float = 0.2
+    request_tokens: Length = 96
+    answer_tokens: Length = 32
+    test_fraction: TestFraction = 0.2
     test: Annotated[str, FilePath(or_name=True, files=FILES)] | None = None
     documents: Annotated[str, FilePath(files=(".txt",))] | None = None
     partition: Annotated[Partition, From(PARTITIONS)] = field(default_factory=IID)
-    limit: int | None = None
+    limit: Annotated[int, Ge(2)] | None = None
     decoding: Literal["sampled", "greedy"] = "greedy"
 
     def __post_init__(self) -> None:
-        PromptLengths(request=self.request_tokens, answer=self.answer_tokens)
-        check_test_fraction(self.test_fraction)
+        super().__post_init__()
         check_apart(self.test, self.path if self._is_file else self.split)
-        if self.limit is not None and self.limit < 2:
-            raise ValueError(f"limit must be at least 2 examples, got {self.limit}")
 
     @property
     def tokens(self) -> int:

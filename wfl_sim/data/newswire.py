@@ -4,18 +4,20 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge, Le
 
+from wfl_sim.config.fields import Bounded, Share
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Examples, Padding, Shards
 from wfl_sim.data.newswire_grammar import Writer, draw, lexicon
 from wfl_sim.data.partition import PARTITIONS, Dirichlet, Partition, divided
-from wfl_sim.data.sharding import DATA, check_sharding, shards
+from wfl_sim.data.sharding import DATA, TestFraction, shards
 from wfl_sim.randomness import stream
 
 
 @DATA("newswire")
 @dataclass(frozen=True, kw_only=True)
-class Newswire:
+class Newswire(Bounded):
     """Generated news articles; the label is an article's topic.
 
     Attributes:
@@ -34,31 +36,15 @@ class Newswire:
         padding: to `tokens`, to the longest of a batch, or so with batches of like lengths.
     """
 
-    topics: int = 8
-    examples: int = 128
-    tokens: int = 32
-    test_fraction: float = 0.25
+    topics: Annotated[int, Ge(2), Le(8)] = 8
+    examples: Annotated[int, Ge(2)] = 128
+    tokens: Annotated[int, Ge(16)] = 32
+    test_fraction: TestFraction = 0.25
     partition: Annotated[Partition, From(PARTITIONS)] = field(default_factory=Dirichlet)
-    dialect: float = 0.5
-    concept_shift: float = 0.0
-    noise: float = 0.3
+    dialect: Share = 0.5
+    concept_shift: Share = 0.0
+    noise: Annotated[float, Ge(0), Le(0.6)] = 0.3
     padding: Padding = "fixed"
-
-    def __post_init__(self) -> None:
-        most = len(lexicon().topics)
-        if not 2 <= self.topics <= most:
-            raise ValueError(f"topics must lie in [2, {most}], got {self.topics}")
-        if self.examples < 2:
-            raise ValueError(f"examples must be at least 2 per device, got {self.examples}")
-        if not 0 <= self.dialect <= 1:
-            raise ValueError(f"dialect must lie in [0, 1], got {self.dialect}")
-        if not 0 <= self.noise <= 0.6:
-            raise ValueError(f"noise must lie in [0, 0.6], got {self.noise}")
-        if self.tokens < 16:
-            raise ValueError(f"tokens must be at least 16 to hold a sentence, got {self.tokens}")
-        check_sharding(
-            tokens=self.tokens, test_fraction=self.test_fraction, concept_shift=self.concept_shift
-        )
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -13,17 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
+from annotated_types import Ge
 from numpy.typing import NDArray
 
 from wfl_sim.config.answers import AnswerError
 from wfl_sim.config.errors import counted
+from wfl_sim.config.fields import Bounded, PositiveInt
 from wfl_sim.config.registry import Registry
 from wfl_sim.randomness import stream
 
 Integers = NDArray[np.int64]
+Minimum = Annotated[int, Ge(2)]
+"""Least examples of a device: one to train, and one to test."""
 
 
 @runtime_checkable
@@ -54,16 +58,13 @@ PARTITIONS: Registry[Partition] = Registry("partition", Partition)
 
 @PARTITIONS("iid")
 @dataclass(frozen=True, kw_only=True)
-class IID:
+class IID(Bounded):
     """Every device gets an equal random share; sizes differ by one at most.
 
     `minimum` is the least number of examples a device must hold.
     """
 
-    minimum: int = 2
-
-    def __post_init__(self) -> None:
-        _check_minimum(self.minimum)
+    minimum: Minimum = 2
 
     def split(self, labels: Integers, devices: int, rng: np.random.Generator) -> list[Integers]:
         """Shuffle and cut."""
@@ -74,7 +75,7 @@ class IID:
 
 @PARTITIONS("dirichlet")
 @dataclass(frozen=True, kw_only=True)
-class Dirichlet:
+class Dirichlet(Bounded):
     """Label skew: the devices' shares of each class are one draw of Dir(alpha, ..., alpha).
 
     A device's share of a class has mean 1/K and variance (K-1) / (K^2 (K alpha + 1)) for K devices:
@@ -83,13 +84,13 @@ class Dirichlet:
     """
 
     alpha: float = 0.5
-    minimum: int = 8
+    minimum: Minimum = 8
     attempts: ClassVar[int] = 100
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.alpha < float("inf"):
             raise ValueError(f"alpha must be positive and finite, got {self.alpha}")
-        _check_minimum(self.minimum)
 
     def split(self, labels: Integers, devices: int, rng: np.random.Generator) -> list[Integers]:
         """Cut each shuffled class at the cumulated shares."""
@@ -136,22 +137,15 @@ class QuantitySkew(Dirichlet):
 
 @PARTITIONS("by-label")
 @dataclass(frozen=True, kw_only=True)
-class ByLabel:
+class ByLabel(Bounded):
     """Each device holds `classes_per_device` classes, dealt round robin from a shuffled deck.
 
     A class is cut into equal pieces among the devices that hold it (the pathological split of
     McMahan et al., Communication-Efficient Learning of Deep Networks, AISTATS 2017).
     """
 
-    classes_per_device: int = 2
-    minimum: int = 2
-
-    def __post_init__(self) -> None:
-        if self.classes_per_device < 1:
-            raise ValueError(
-                f"classes_per_device must be at least 1, got {self.classes_per_device}"
-            )
-        _check_minimum(self.minimum)
+    classes_per_device: PositiveInt = 2
+    minimum: Minimum = 2
 
     def split(self, labels: Integers, devices: int, rng: np.random.Generator) -> list[Integers]:
         """Deal classes to devices, then cut each class among its holders."""
@@ -186,7 +180,7 @@ class ByLabel:
 
 @PARTITIONS("by-column")
 @dataclass(frozen=True, kw_only=True)
-class ByColumn:
+class ByColumn(Bounded):
     """Device k holds the rows of the k-th value of a column, such as who wrote them.
 
     The natural partition of S. Caldas et al., LEAF: A Benchmark for Federated Settings,
@@ -196,11 +190,8 @@ class ByColumn:
 
     column: str
     """The column, such as `user`."""
-    minimum: int = 2
+    minimum: Minimum = 2
     """Least number of rows of a value that has a device."""
-
-    def __post_init__(self) -> None:
-        _check_minimum(self.minimum)
 
     def split(self, labels: Integers, devices: int, rng: np.random.Generator) -> list[Integers]:
         """Give a device to each value; `labels` are the numbers of the values."""
@@ -252,12 +243,6 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
         return tuple(sorted(names, key=lambda name: (int(name), name)))
     except ValueError:
         return tuple(sorted(names))
-
-
-def _check_minimum(minimum: int) -> None:
-    # one example to learn from and one to be judged on
-    if minimum < 2:
-        raise ValueError(f"minimum must be at least 2 (one to train, one to test), got {minimum}")
 
 
 def _enough(parts: list[Integers], minimum: int, advice: str) -> list[Integers]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
 import numpy as np
+from annotated_types import Gt, Lt
 from numpy.typing import NDArray
 
 from wfl_sim.config.errors import counted
@@ -14,6 +15,8 @@ from wfl_sim.data.examples import Examples, Shards, joined
 from wfl_sim.randomness import stream
 
 Row = TypeVar("Row")
+TestFraction = Annotated[float, Gt(0), Lt(1)]
+"""Part of the examples of a device that is held out."""
 
 
 class Data(Protocol):
@@ -110,21 +113,6 @@ def repeated(train: Sequence[Examples], tested: Examples) -> tuple[str, ...]:
 
 def _rows(examples: Examples) -> Iterator[tuple[str, str]]:
     return zip(examples.texts, examples.pairs or examples.texts, strict=True)
-
-
-def check_sharding(*, tokens: int, test_fraction: float, concept_shift: float) -> None:
-    """Raise ValueError for a value that no data set can have."""
-    if tokens < 8:
-        raise ValueError(f"tokens must be at least 8, got {tokens}")
-    check_test_fraction(test_fraction)
-    if not 0 <= concept_shift <= 1:
-        raise ValueError(f"concept_shift must lie in [0, 1], got {concept_shift}")
-
-
-def check_test_fraction(fraction: float) -> None:
-    """Raise ValueError for a share of held-out examples that is not between 0 and 1."""
-    if not 0 < fraction < 1:
-        raise ValueError(f"test_fraction must lie between 0 and 1, both excluded, got {fraction}")
 
 
 def shifted_devices(devices: int, fraction: float, rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -11,13 +11,14 @@ from typing import Annotated, Final, Literal, NamedTuple, Self
 from unicodedata import normalize
 
 import numpy as np
+from annotated_types import Ge
 
 from wfl_sim.config.errors import counted, in_json
-from wfl_sim.config.fields import FilePath
+from wfl_sim.config.fields import Bounded, FilePath, Share
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Examples, Padding, Shards
 from wfl_sim.data.partition import IID, PARTITIONS, Dirichlet, Partition, divided, in_order
-from wfl_sim.data.sharding import DATA, check_sharding, draw_rows, left_out, repeated, shards
+from wfl_sim.data.sharding import DATA, TestFraction, draw_rows, left_out, repeated, shards
 from wfl_sim.data.text_file import Source, TextFile, check_apart, scalar
 
 _LONGEST_FIELD: Final = 2**30
@@ -47,7 +48,7 @@ def _long_fields() -> Iterator[None]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table(Source):
+class Table(Bounded, Source):
     """Rows of text and label, divided over devices.
 
     Classes are the labels that occur, in numerical order if all are integers, else alphabetical.
@@ -68,22 +69,18 @@ class Table(Source):
     text: str | tuple[str, ...] = "text"
     pair: str | None = None
     label: str = "label"
-    tokens: int = 64
-    test_fraction: float = 0.2
+    tokens: Annotated[int, Ge(8)] = 64
+    test_fraction: TestFraction = 0.2
     partition: Annotated[Partition, From(PARTITIONS)] = field(default_factory=Dirichlet)
-    concept_shift: float = 0.0
-    limit: int | None = None
+    concept_shift: Share = 0.0
+    limit: Annotated[int, Ge(2)] | None = None
     padding: Padding = "fixed"
     test: str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.text_columns:
             raise ValueError("text must name at least one column, got none")
-        if self.limit is not None and self.limit < 2:
-            raise ValueError(f"limit must be at least 2 rows, got {self.limit}")
-        check_sharding(
-            tokens=self.tokens, test_fraction=self.test_fraction, concept_shift=self.concept_shift
-        )
 
     @abstractmethod
     def rows(self) -> list[Row]:
