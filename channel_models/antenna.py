@@ -17,10 +17,10 @@ from channel_models.units import (
     linear_to_db,
 )
 from channel_models.validation import (
+    PositiveInteger,
     Validated,
     check_finite,
     check_points,
-    check_positive_integer,
 )
 
 Beamwidth = Annotated[float, Unit("rad", minimum=0.0, exclusive=True)]
@@ -84,19 +84,14 @@ class Panel(Sector):
     terminal which is served; others have it less `beam_gain_db`, the mean over orthogonal beams.
     """
 
-    rows: int = 8
+    rows: PositiveInteger = 8
     """Elements of a column."""
-    columns: int = 1
+    columns: PositiveInteger = 1
     """Columns; those of fixed beams are ports, and add nothing here."""
     spacing: PositiveNumber = 0.5
     """Between elements, in wavelengths."""
     misalignment: Annotated[float, Unit("rad", minimum=0.0, maximum=np.pi / 2)] | None = None
     """Root mean square error of a beam that follows each terminal; without it beams are fixed."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive_integer("rows", self.rows)
-        check_positive_integer("columns", self.columns)
 
     def gain_db(self, azimuth: ArrayLike, zenith: ArrayLike = np.pi / 2.0) -> Any:
         """Gain in dBi towards ``azimuth`` (rad from east) and ``zenith`` (rad from straight up)."""

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from channel_models.laws.power import GammaPower, PowerDistribution, check_probability
 from channel_models.validation import (
+    PositiveInteger,
     check_array,
     check_positive_integer,
 )
@@ -20,10 +21,7 @@ class BestOfPower(PowerDistribution):
     The power of selection combining, and of a max-C/I scheduler over users with equal means.
     """
 
-    branches: int = 2
-
-    def __post_init__(self) -> None:
-        check_positive_integer("branches", self.branches)
+    branches: PositiveInteger = 2
 
     @property
     def mean(self) -> float:  # type: ignore[override]

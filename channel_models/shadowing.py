@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,12 +15,14 @@ from channel_models.plots import plot
 from channel_models.protocols import ShadowingProcess
 from channel_models.units import Decibel, Fraction, NonNegativeDecibel, PositiveMetres
 from channel_models.validation import (
+    AtLeast,
     FloatArray,
     Validated,
     check_array,
     check_points,
-    check_positive_integer,
 )
+
+Waves = Annotated[int, AtLeast(16)]
 
 _NEPERS: Final = LN10 / 10.0
 _POINTS_AT_ONCE: Final = 32
@@ -175,11 +177,7 @@ class LosMap(Validated):
     """
 
     decorrelation: PositiveMetres = 50.0
-    waves: int = 512
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive_integer("waves", self.waves, minimum=16)
+    waves: Waves = 512
 
     def realise(self, stream: np.random.Generator) -> LosField:
         """Draw the map of one site."""
@@ -200,11 +198,7 @@ class ShadowMap(Validated):
     sigma: NonNegativeDecibel = 8.0
     decorrelation: PositiveMetres = 50.0
     site_correlation: Fraction = 0.0
-    waves: int = 512
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive_integer("waves", self.waves, minimum=16)
+    waves: Waves = 512
 
     @property
     def law(self) -> NormalDecibels:
@@ -243,11 +237,7 @@ class ScenarioShadowing(Validated):
     """
 
     site_correlation: Fraction = 0.0
-    waves: int = 512
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive_integer("waves", self.waves, minimum=16)
+    waves: Waves = 512
 
     def realise(
         self, streams: Sequence[np.random.Generator], map_stream: np.random.Generator

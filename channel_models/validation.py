@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -15,6 +15,24 @@ from numpy.typing import ArrayLike, NDArray
 from channel_models.units import Unit
 
 FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """Annotation of a whole number: the least of them."""
+
+    minimum: int
+
+    def parse(self, value: Any) -> int:
+        """``value`` as an int; ValueError, without the field's name, otherwise."""
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+            raise ValueError(f"must be an integer, got {value!r}")
+        if value < self.minimum:
+            raise ValueError(f"must be at least {self.minimum}, got {value}")
+        return int(value)
+
+
+PositiveInteger = Annotated[int, AtLeast(1)]
 
 
 @cache
@@ -28,7 +46,7 @@ def _rule(hint: Any) -> Callable[[Any], Any] | None:
     origin = get_origin(hint)
     if origin is Annotated:
         for note in get_args(hint)[1:]:
-            if isinstance(note, Unit):
+            if isinstance(note, (Unit, AtLeast)):
                 return note.parse
     if origin is Literal:
         return _one_of(get_args(hint))
@@ -63,7 +81,7 @@ def _boolean(value: Any) -> bool:
 class Validated:
     """A frozen dataclass whose fields follow their annotations.
 
-    Units are read once, in place; bounds, literals and truth values are checked.
+    Units are read once, in place; bounds, whole numbers, literals and truth values are checked.
 
     Raises:
         ValueError: ``<field> must be ..., got <value>``.
@@ -84,11 +102,10 @@ class Validated:
 
 def check_positive_integer(name: str, value: Any, minimum: int = 1) -> int:
     """``value`` as an int of at least ``minimum``; ValueError otherwise."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise ValueError(f"{name} must be an integer, got {value!r}")
-    if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value}")
-    return int(value)
+    try:
+        return AtLeast(minimum).parse(value)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from None
 
 
 def check_array(

@@ -16,7 +16,7 @@ from channel_models.fading.sum_of_sinusoids import SumOfSinusoids, draw_sinusoid
 from channel_models.laws.power import EmpiricalPower
 from channel_models.protocols import Fading, FadingProcess
 from channel_models.units import Elevation, MetresPerSecond, PositiveMetres
-from channel_models.validation import FloatArray, Validated, check_positive_integer
+from channel_models.validation import FloatArray, PositiveInteger, Validated
 
 
 class _Region(NamedTuple):
@@ -89,14 +89,10 @@ class Blocked(Validated):
     fading: Fading
     wavelength: PositiveMetres
     surroundings: Literal["outdoor", "indoor"] = "outdoor"
-    blockers: int = 4
+    blockers: PositiveInteger = 4
     speed: MetresPerSecond = 3 / 3.6
     elevation: Elevation = 0.0
     self_blocking: Literal["portrait", "landscape"] | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive_integer("blockers", self.blockers)
 
     @property
     def _region(self) -> _Region:

@@ -26,13 +26,14 @@ from channel_models.laws.rician import (
 )
 from channel_models.units import Decibel, PositiveSeconds, Radians, Unit, db_to_linear
 from channel_models.validation import (
+    AtLeast,
     FloatArray,
     Validated,
     check_array,
     check_finite,
-    check_positive_integer,
 )
 
+Sinusoids = Annotated[int, AtLeast(4)]
 TR_LOS_ANGLE = float(np.arccos(0.7))
 """Arrival angle of the specular part: a Doppler shift of 0.7 f_D (TR 38.901 section 7.7.2)."""
 
@@ -93,11 +94,7 @@ class Rayleigh(TappedFading, _ClarkeFading):
     power is (1 - 1/M) J0^2, so a flat channel wants more sinusoids than a tapped one.
     """
 
-    sinusoids: int = 16
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive_integer("sinusoids", self.sinusoids, minimum=4)
+    sinusoids: Sinusoids = 16
 
     @property
     def _specular(self) -> tuple[float, float]:
@@ -118,11 +115,7 @@ class Rician(Validated, _ClarkeFading):
 
     k_factor: Decibel = 9.0
     los_angle: Radians = TR_LOS_ANGLE
-    sinusoids: int = 32
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive_integer("sinusoids", self.sinusoids, minimum=4)
+    sinusoids: Sinusoids = 32
 
     @property
     def law(self) -> RicianPower:
@@ -149,11 +142,7 @@ class Nakagami(Validated):
     """
 
     m: Annotated[float, Unit("1", minimum=0.5)] = 2.0
-    sinusoids: int = 32
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive_integer("sinusoids", self.sinusoids, minimum=4)
+    sinusoids: Sinusoids = 32
 
     @property
     def law(self) -> GammaPower:
@@ -200,11 +189,7 @@ class OrnsteinUhlenbeck(TappedFading):
     """
 
     coherence_time: PositiveSeconds = 43e-3
-    sinusoids: int = 32
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive_integer("sinusoids", self.sinusoids, minimum=4)
+    sinusoids: Sinusoids = 32
 
     @property
     def sampling_step(self) -> float:

@@ -14,7 +14,7 @@ from channel_models.fading.process import check_doppler
 from channel_models.laws.power import EmpiricalPower
 from channel_models.protocols import Fading, FadingProcess
 from channel_models.units import Elevation, MetresPerSecond, NonNegativeMetres, PositiveMetres
-from channel_models.validation import FloatArray, Validated, check_positive_integer
+from channel_models.validation import FloatArray, PositiveInteger, Validated
 
 _NEAREST: Final = 0.5
 """m from the terminal to the nearest screen."""
@@ -76,7 +76,7 @@ class Screens(Validated):
 
     fading: Fading
     wavelength: PositiveMetres
-    blockers: int = 4
+    blockers: PositiveInteger = 4
     width: PositiveMetres = 0.3
     height: PositiveMetres = 1.7
     speed: MetresPerSecond = 3 / 3.6
@@ -87,7 +87,6 @@ class Screens(Validated):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_positive_integer("blockers", self.blockers)
         if self.reach <= _NEAREST:
             raise ValueError(f"reach must be above {_NEAREST} m, got {self.reach:g} m")
         if self.strip <= self.width:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,10 +20,11 @@ from channel_models.link_adaptation.mcs import TableName, mcs_table
 from channel_models.plots import plot
 from channel_models.units import NonNegativeDecibel, db_to_linear
 from channel_models.validation import (
+    AtLeast,
     FloatArray,
+    PositiveInteger,
     Validated,
     check_array,
-    check_positive_integer,
 )
 
 Indices = NDArray[np.intp]
@@ -74,16 +75,14 @@ class McsRate(Validated):
     table: TableName = "64qam"
     gap: NonNegativeDecibel = 2.5
     thresholds: tuple[float, ...] | None = None
-    code_block: int = 4000
-    transmissions: int = 4
+    code_block: Annotated[int, AtLeast(24)] = 4000
+    transmissions: PositiveInteger = 4
     outer_loop: OuterLoop | None = None
     modulation: Literal[2, 4, 6, 8] | None = None
     """Most bits of a symbol (2, 4, 6, 8); without it those of the table."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_positive_integer("code_block", self.code_block, minimum=24)
-        check_positive_integer("transmissions", self.transmissions)
         object.__setattr__(self, "thresholds", self.errors.thresholds)
 
     @property

@@ -22,9 +22,9 @@ from channel_models.units import (
 )
 from channel_models.validation import (
     FloatArray,
+    PositiveInteger,
     Validated,
     check_array,
-    check_positive_integer,
 )
 
 
@@ -192,12 +192,8 @@ class FiniteBlocklength(Validated):
 
     plot = plot
 
-    blocklength: int = 2000
+    blocklength: PositiveInteger = 2000
     error: ErrorRate = 0.1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_positive_integer("blocklength", self.blocklength)
 
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:
         """bit/s/Hz at linear ``sinr``, elementwise."""

@@ -191,9 +191,9 @@ def test_impossible_data_are_refused(options: dict[str, object], said: str) -> N
 def test_impossible_preferences_are_refused() -> None:
     with pytest.raises(ValueError, match="values must lie"):
         Preferences(values=(1.5,))
-    with pytest.raises(ValueError, match="mean must be less than 1, got 1.0"):
+    with pytest.raises(ValueError, match=r"mean must be less than 1, got 1\.0"):
         Preferences(mean=1.0)
-    with pytest.raises(ValueError, match="mistakes must be at most 1, got 1.5"):
+    with pytest.raises(ValueError, match=r"mistakes must be at most 1, got 1\.5"):
         Demonstrator(mistakes=1.5)
 
 
