@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.validation import PositiveInteger, Validated
 from wfl_sim.codecs.codec import CODECS
 from wfl_sim.codecs.dense import Arrays, Element, Layout, Shapes
 from wfl_sim.codecs.flat import FlatCodec, sizes
@@ -18,10 +19,10 @@ from wfl_sim.config.errors import LocatedError
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Quantized(FlatCodec):
+class _Quantized(FlatCodec, Validated):
     """Integer codes and a float32 scale for each block of values."""
 
-    block: int = 64
+    block: PositiveInteger = 64
     """Number of values that share a scale."""
     updates: bool = False
     """Whether the change since the download is encoded, in place of the state."""
@@ -29,8 +30,7 @@ class _Quantized(FlatCodec):
     """Whether the codec's error is added to the next update."""
 
     def __post_init__(self) -> None:
-        if self.block < 1:
-            raise LocatedError(f"must be at least 1, got {self.block}", "block")
+        super().__post_init__()
         if self.error_feedback and not self.updates:
             raise LocatedError(
                 "needs `updates: true`: states have no rest to add", "error_feedback"

@@ -13,7 +13,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from channel_models.units import Fraction
+from channel_models.units import PositiveFraction
+from channel_models.validation import Validated
 from wfl_sim.codecs.codec import CODECS
 from wfl_sim.codecs.dense import Arrays, Layout, Shapes
 from wfl_sim.codecs.flat import FlatCodec, sizes
@@ -21,19 +22,15 @@ from wfl_sim.config.errors import LocatedError
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Sparse(FlatCodec):
+class _Sparse(FlatCodec, Validated):
     """Some of the values of an update, in float32."""
 
-    share: Fraction
+    share: PositiveFraction
     """Share of the values that are sent."""
     error_feedback: bool = False
     """Whether the values that were not sent are added to the next update."""
 
     relative: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if not self.share > 0:
-            raise LocatedError(f"must be greater than 0, got {self.share:g}", "share")
 
     @property
     def feedback(self) -> bool:

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from channel_models.units import (
-    Fraction,
     PositiveBytes,
     PositiveBytesPerSecond,
     PositiveFlopsPerSecond,
+    PositiveFraction,
     PositiveWatt,
     Seconds,
     Watt,
 )
+from channel_models.validation import Validated
 from wfl_sim.config.documents import read_yaml, resolve_path, shown
 from wfl_sim.config.errors import LocatedError, NestedError, did_you_mean
 from wfl_sim.config.fields import with_bare_as
@@ -43,7 +44,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hardware:
+class Hardware(Validated):
     """What a device computes with, and the power it draws in each state.
 
     Board power is `idle_power` always, plus what the activity adds: `compute_power` while training,
@@ -56,9 +57,9 @@ class Hardware:
     """FLOP/s at the precision of training, unless the scenario names one of `peaks`."""
     peaks: Mapping[Precision, PositiveFlopsPerSecond] = field(default_factory=dict)
     """FLOP/s by precision of the arithmetic."""
-    utilisation: Fraction
+    utilisation: PositiveFraction
     """Share of the peak that training reaches."""
-    utilisations: Mapping[Precision, Fraction] = field(default_factory=dict)
+    utilisations: Mapping[Precision, PositiveFraction] = field(default_factory=dict)
     """The same by precision of the arithmetic, where it is another."""
     bandwidth: PositiveBytesPerSecond | None = None
     """Bandwidth of the memory, a second bound on the speed; no bound where it is not given."""
@@ -71,7 +72,7 @@ class Hardware:
     """Power in W that training adds to idle_power."""
     receive_power: PositiveWatt
     transmit_circuit_power: Watt
-    amplifier_efficiency: Fraction
+    amplifier_efficiency: PositiveFraction
     dvfs: Dvfs | None = None
     thermal: ThermalModel | None = None
     source: str
@@ -80,11 +81,7 @@ class Hardware:
     """Source and confidence of single values, by the name of the field."""
 
     def __post_init__(self) -> None:
-        for name in ("utilisation", "amplifier_efficiency"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)}")
-        if any(share <= 0 for share in self.utilisations.values()):
-            raise LocatedError("must be greater than 0", "utilisations")
+        super().__post_init__()
         if self.thermal is not None and self.dvfs is None:
             raise LocatedError(
                 "needs `dvfs`: without it a lower clock draws no less, and the board never cools",

@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
+from channel_models.units import PositiveNumber
+from channel_models.validation import Validated
 from wfl_sim.config.csv_tables import opened
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import FilePath
@@ -39,7 +41,7 @@ class ProfileRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProfileTable:
+class ProfileTable(Validated):
     """Measured seconds and watts; nothing is interpolated.
 
     Of several machines in a table a device takes its own, or else the first; of its rows that of
@@ -48,12 +50,11 @@ class ProfileTable:
     """
 
     path: Annotated[str, FilePath()]
-    speed: float = 1.0
+    speed: PositiveNumber = 1.0
     """Speed of the device relative to the measured machine."""
 
     def __post_init__(self) -> None:
-        if not self.speed > 0:
-            raise LocatedError(f"must be greater than 0, got {self.speed:g}", "speed")
+        super().__post_init__()
         _ = self.rows
 
     @cached_property

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from channel_models.elementary import exp, log
-from channel_models.units import Fraction, PositiveSeconds, Unit
+from channel_models.units import PositiveFraction, PositiveSeconds, Unit
+from channel_models.validation import Validated
 from wfl_sim.config.errors import LocatedError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Temperature:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ThermalModel:
+class ThermalModel(Validated):
     """A thermal resistance and a time constant; throttling with hysteresis.
 
     At `throttle` the clock falls to the share `throttled` of the highest frequency, at `resume` it
@@ -56,18 +57,17 @@ class ThermalModel:
     time_constant: PositiveSeconds
     throttle: Annotated[float, Temperature()]
     resume: Annotated[float, Temperature()]
-    throttled: Fraction
+    throttled: PositiveFraction
     ambient: Annotated[float, Temperature()] = 25.0 + _ZERO_CELSIUS
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.ambient < self.resume < self.throttle:
             raise LocatedError(
                 f"must lie between ambient {_celsius(self.ambient)} and throttle "
                 f"{_celsius(self.throttle)}, got {_celsius(self.resume)}",
                 "resume",
             )
-        if not self.throttled > 0:
-            raise LocatedError(f"must be greater than 0, got {self.throttled}", "throttled")
 
     def limit(self, power: float) -> float:
         """Return the temperature that `power` W lead to in the end, in K."""

@@ -8,12 +8,13 @@ from numpy.typing import ArrayLike
 
 import channel_models as cm
 from channel_models.fading.profiles import ProfileName
-from channel_models.validation import check_positive_integer
+from channel_models.fading.rayleigh import Sinusoids
+from channel_models.validation import Validated
 from wfl_sim.config.errors import LocatedError
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScenarioFading:
+class ScenarioFading(Validated):
     """TDL-D with line of sight and `profile` without it, scaled to the path loss.
 
     Delay spreads are the medians of TR 38.901 Table 7.5-6 for the path loss and the carrier, the K
@@ -21,10 +22,10 @@ class ScenarioFading:
     """
 
     profile: ProfileName = "tdl-c"
-    sinusoids: int = 16
+    sinusoids: Sinusoids = 16
 
     def __post_init__(self) -> None:
-        check_positive_integer("sinusoids", self.sinusoids, minimum=4)
+        super().__post_init__()
         if cm.delay_profile(self.profile).specular:
             raise LocatedError("must have no line of sight (flat, tdl-a, tdl-b, tdl-c)", "profile")
 
