@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Annotated, ClassVar, Final
 
-from channel_models.units import Fraction, Unit
+from channel_models.units import Bytes, Fraction, PositiveFlops, Unit
+from channel_models.validation import Validated
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models.workload import StepExchange, Workload
 from wfl_sim.execution.task import Result, Task
@@ -35,25 +36,22 @@ class Cut:
 
 @MODELS("synthetic")
 @dataclass(frozen=True, kw_only=True)
-class Synthetic:
+class Synthetic(Validated):
     """Payload and compute as numbers: `payload: 9.4 Mbit, flops_per_step: 60 GFLOP`."""
 
     payload: Annotated[float, Unit("bit", minimum=1.0)]
-    flops_per_step: Annotated[float, Unit("FLOP", minimum=0.0, exclusive=True)]
-    memory: Annotated[float, Unit("byte", minimum=0.0)] = 0.0
+    flops_per_step: PositiveFlops
+    memory: Bytes = 0.0
     """Bytes of a local step, in float32; 0 fits everywhere."""
-    frozen: Annotated[float, Unit("byte", minimum=0.0)] = 0.0
+    frozen: Bytes = 0.0
     """Bytes of `memory` that hold frozen weights."""
-    traffic_per_step: Annotated[float, Unit("byte", minimum=0.0)] = 0.0
+    traffic_per_step: Bytes = 0.0
     """Bytes of a step between memory and processor; 0 for a speed that arithmetic limits."""
     cut: Cut | None = None
     """Needed where a method splits the network."""
 
     def __post_init__(self) -> None:
-        if not self.payload >= 1:
-            raise ValueError(f"payload must be at least 1 bit, got {self.payload}")
-        if not self.flops_per_step > 0:
-            raise ValueError(f"flops_per_step must be greater than 0, got {self.flops_per_step}")
+        super().__post_init__()
         if self.frozen > self.memory:
             raise ValueError(f"frozen must be at most memory {self.memory}, got {self.frozen}")
 
