@@ -15,14 +15,14 @@ from channel_models.plots import plot
 from channel_models.protocols import ShadowingProcess
 from channel_models.units import Decibel, Fraction, NonNegativeDecibel, PositiveMetres
 from channel_models.validation import (
-    AtLeast,
+    Count,
     FloatArray,
     Validated,
     check_array,
     check_points,
 )
 
-Waves = Annotated[int, AtLeast(16)]
+Waves = Annotated[int, Count(16)]
 
 _NEPERS: Final = LN10 / 10.0
 _POINTS_AT_ONCE: Final = 32

@@ -18,8 +18,8 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class AtLeast:
-    """Annotation of a whole number: the least of them."""
+class Count:
+    """Annotation of a whole number of something: the least of them."""
 
     minimum: int
 
@@ -32,7 +32,7 @@ class AtLeast:
         return int(value)
 
 
-PositiveInteger = Annotated[int, AtLeast(1)]
+PositiveInteger = Annotated[int, Count(1)]
 
 
 @cache
@@ -46,7 +46,7 @@ def _rule(hint: Any) -> Callable[[Any], Any] | None:
     origin = get_origin(hint)
     if origin is Annotated:
         for note in get_args(hint)[1:]:
-            if isinstance(note, (Unit, AtLeast)):
+            if isinstance(note, (Unit, Count)):
                 return note.parse
     if origin is Literal:
         return _one_of(get_args(hint))
@@ -103,7 +103,7 @@ class Validated:
 def check_positive_integer(name: str, value: Any, minimum: int = 1) -> int:
     """``value`` as an int of at least ``minimum``; ValueError otherwise."""
     try:
-        return AtLeast(minimum).parse(value)
+        return Count(minimum).parse(value)
     except ValueError as error:
         raise ValueError(f"{name} {error}") from None
 

@@ -26,14 +26,14 @@ from channel_models.laws.rician import (
 )
 from channel_models.units import Decibel, PositiveSeconds, Radians, Unit, db_to_linear
 from channel_models.validation import (
-    AtLeast,
+    Count,
     FloatArray,
     Validated,
     check_array,
     check_finite,
 )
 
-Sinusoids = Annotated[int, AtLeast(4)]
+Sinusoids = Annotated[int, Count(4)]
 TR_LOS_ANGLE = float(np.arccos(0.7))
 """Arrival angle of the specular part: a Doppler shift of 0.7 f_D (TR 38.901 section 7.7.2)."""
 

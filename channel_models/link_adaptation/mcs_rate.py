@@ -20,7 +20,7 @@ from channel_models.link_adaptation.mcs import TableName, mcs_table
 from channel_models.plots import plot
 from channel_models.units import NonNegativeDecibel, db_to_linear
 from channel_models.validation import (
-    AtLeast,
+    Count,
     FloatArray,
     PositiveInteger,
     Validated,
@@ -75,7 +75,7 @@ class McsRate(Validated):
     table: TableName = "64qam"
     gap: NonNegativeDecibel = 2.5
     thresholds: tuple[float, ...] | None = None
-    code_block: Annotated[int, AtLeast(24)] = 4000
+    code_block: Annotated[int, Count(24)] = 4000
     transmissions: PositiveInteger = 4
     outer_loop: OuterLoop | None = None
     modulation: Literal[2, 4, 6, 8] | None = None
