@@ -146,7 +146,7 @@ def test_the_good_scenario_loads(files):
         (
             "hardware: jetson-orin-nano",
             "hardware: {base: jetson-orin-nano, utilisation: 0}",
-            "22: devices.0.hardware.utilisation: must be greater than 0, got 0.0",
+            "22: devices.0.hardware.utilisation: must be greater than 0, got 0",
         ),
         # several values where one is asked for
         (
