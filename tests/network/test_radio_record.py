@@ -82,7 +82,7 @@ def test_the_sinr_of_a_sample_is_that_before_a_command_changes_the_power(tmp_pat
 
 def test_schemes_and_errors_are_those_of_the_blocks(result):
     rows = [row for row in result.radio if row.direction == "uplink" and row.blocks]
-    errors, betas = cm.McsRate().errors, cm.link_adaptation.effective_sinr.eesm_beta("64qam")
+    errors, betas = cm.McsRate().errors, cm.eesm_beta("64qam")
     assert len({row.mcs for row in rows}) > 3
     alone = [row for row in rows if row.held == len(row.blocks)]
     assert len(alone) > 0.9 * len(rows)  # a shared block counts by its share
