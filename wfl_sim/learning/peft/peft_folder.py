@@ -142,8 +142,7 @@ def write_peft(
 
 def _merged(tuned: PeftModel) -> Any:
     """Return the network with everything added to its weights, and whole modules in their place."""
-    if any(getattr(each, "layer_replication", None) for each in tuned.peft_config.values()):
-        own_weights(tuned)
+    own_weights(tuned)
     try:
         merged: Any = tuned.merge_and_unload()
     except (NotImplementedError, AttributeError) as error:

@@ -104,6 +104,8 @@ def config_of(tuner: Tuner) -> Any:
 
 def own_weights(tuned: Any) -> None:
     """Give layers that PEFT has replicated, which share theirs, weights to add to."""
+    if not any(getattr(each, "layer_replication", None) for each in tuned.peft_config.values()):
+        return
     seen: set[int] = set()
     for module in tuned.get_base_model().base_model.modules():
         for name, value in [*module.named_parameters(recurse=False)]:
