@@ -93,6 +93,15 @@ def test_a_warning_is_given_once_whatever_its_figures(files, capsys):
     ]
 
 
+def test_a_remark_on_runs_is_given_once_whatever_their_digests(files, capsys):
+    (loaded,) = load(files.write())
+    report = Report([loaded.scenario])
+    for name in ("good-s1-1a2b3c4d", "good-s2-f00dbeef-network", "good-lr=1e-3-s11-12345678"):
+        report.warn(f"{name}: 2 of 3 rounds aggregated nothing")
+    line = "warning: good-s1-1a2b3c4d: 2 of 3 rounds aggregated nothing\n"
+    assert capsys.readouterr().err == line
+
+
 def plain(text):
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
 

@@ -89,6 +89,20 @@ def test_earth_by_hand():
     assert sector == pytest.approx(260 * 10 + 188 * 3)
 
 
+def test_the_spans_of_all_cells_are_walked_once():
+    class Walked(list):
+        walks = 0
+
+        def __iter__(self):
+            self.walks += 1
+            return super().__iter__()
+
+    spans = Walked([span("download", 1, 3), span("upload", 3, 6)])
+    pauses = {"device-0": [(3.5, 4.0)]}
+    station_joules(EarthModel(), spans, "cell-0", 10.0, 40.0, pauses=pauses)
+    assert spans.walks == 1
+
+
 def test_sectors_that_are_charged_for_a_site_each_are_said(tmp_path):
     """EARTH's macro site has three sectors of two transceivers."""
     sectors = "layout={kind: hexagonal, rings: 0, sectors: 3}", "cells.0.antenna=sector"

@@ -2,9 +2,11 @@
 
 import csv
 import json
+import math
 import re
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,8 +17,9 @@ from tests.results.test_comparison import seconds, written
 from wfl_sim.cli.commands import app
 from wfl_sim.results import Run
 from wfl_sim.results import export as exports
-from wfl_sim.results.export import FORMS, export, points
+from wfl_sim.results.export import FORMS, _cells, export, points
 from wfl_sim.results.figures import draw_all
+from wfl_sim.results.summary import SummaryRow
 from wfl_sim.results.tables import COLUMNS, table
 
 
@@ -67,6 +70,18 @@ def test_the_table_for_latex(runs, tmp_path):
     assert rows[2].startswith(r"slow bandwidth=20 MHz & $0.615 \pm 0.064$ & 0/2 & $\ge 2.0$ & ")
     # 300 bit down and up: 0.0003 Mbit, not 0.0.
     assert rows[1].endswith(r"$0.0003 \pm 0.0$ \\")
+
+
+def test_tiny_numbers_in_the_table_for_latex_are_powers_of_ten():
+    row = SummaryRow("a_b", 2, 1.2e-5, 3e-6, 1e-5, 2, 1.0, 2.0, 4.5e-12, 3e3)
+    tiny = replace(row, least_joules=4.5e-12, half_joules=1e-13, least_mbit=1234.0)
+    name, final, reached, _, _, joules, mbit = _cells(tiny)
+    assert (name, reached) == (r"a\_b", "2/2")
+    assert final == r"$1.2\times 10^{-5} \pm 3\times 10^{-6}$"
+    assert joules == r"$4.5\times 10^{-12} \pm 1\times 10^{-13}$"
+    assert mbit == "$1{,}234.0$"
+    diverged = replace(row, final=math.nan, half_width=math.nan, least_seconds=math.inf)
+    assert [*_cells(diverged)][1:5] == ["--", "2/2", "--", r"$\infty$"]
 
 
 def test_the_table_for_latex_of_the_network_alone(runs, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 import wfl_sim
 from tests.fixtures.runs import outcome, scenario
+from tests.fixtures.scenario_files import GOOD
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import LocalUpdate
@@ -279,6 +280,15 @@ def test_progress_counts_every_task_once(tmp_path):
     assert sum(isinstance(task, LocalUpdate) for task, _, _ in seen) == 6
     assert [done for _, done, _ in seen] == list(range(1, len(seen) + 1))
     assert {needed for _, _, needed in seen} == {len(seen)}
+
+
+def test_what_the_simulation_warns_of_is_said_without_a_path_of_the_code(files, caplog, recwarn):
+    plan = GOOD.replace("synchronous", "joint-plan").replace("clients: 2", "within: 10 ms")
+    files.write(plan.replace("proportional-fair", "assigned"))
+    wfl_sim.run(files.folder / "s.yaml", out=files.folder / "runs")
+    (line,) = caplog.messages
+    assert line.startswith("joint-plan: devices that cannot compute and send `within` its time")
+    assert not [each for each in recwarn if "joint-plan" in str(each.message)]
 
 
 def test_warnings_of_the_preparation_are_shown_once_and_end(tmp_path, monkeypatch):

@@ -86,11 +86,14 @@ def escape_unknown_signs() -> None:
 
 def one_line_warnings() -> None:
     """Let Python's warnings of this package look like those of `warn`, without file and code."""
-    usual, own = warnings.formatwarning, Path(__file__).parents[1]
+    from wfl_sim.config.errors import is_own_code
+
+    usual = warnings.formatwarning
 
     def shown(message: Any, category: Any, filename: str, lineno: int, line: Any = None) -> str:
-        mine = Path(filename).is_relative_to(own)
-        return f"warning: {message}\n" if mine else usual(message, category, filename, lineno, line)
+        if is_own_code(filename):
+            return f"warning: {message}\n"
+        return usual(message, category, filename, lineno, line)
 
     warnings.formatwarning = shown
 

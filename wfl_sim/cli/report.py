@@ -88,8 +88,8 @@ class Report:
 
     def warn(self, text: str) -> None:
         """Print a warning once."""
-        # Without the figures in it: the runs of a sweep differ in those alone.
-        kind = re.sub(r"\d[\d.]*", "", text)
+        # Without the run and the figures in it: the runs of a sweep differ in those alone.
+        kind = re.sub(r"\S*-s\d+-[0-9a-f]{8}\S*|\d[\d.]*", "", text)
         if kind not in self._warned:
             self._warned.add(kind)
             errors = Console(stderr=True)

@@ -18,7 +18,7 @@ from wfl_sim.device_models import catalogue
 from wfl_sim.results import Goal, Run
 from wfl_sim.results.paired import SECONDS, PairedDifference
 from wfl_sim.results.statistics import by_label, mean_and_half_width
-from wfl_sim.results.summary import SummaryRow, number, summary
+from wfl_sim.results.summary import SummaryRow, decimal, number, summary
 from wfl_sim.results.totals import ENDS, further_table, further_totals, upload_counts
 from wfl_sim.scenario.builtin_kinds import FAMILIES
 
@@ -116,8 +116,9 @@ def paired(rows: Sequence[PairedDifference]) -> Iterator[Group]:
         return
     table = _plain_table("label", ("seeds", "difference", "p", "p (Holm)"))
     for row in tested:
-        one, other = ("+.3g", ".2g") if row.quantity == SECONDS else ("+.3f", ".3f")
-        width = f"{row.difference:{one}} ± {row.half_width:{other}}"
+        width = f"{decimal(row.difference, '+')} ± {decimal(row.half_width)}"
+        if row.quantity == SECONDS:
+            width = f"{row.difference:+.3g} ± {row.half_width:.2g}"
         table.add_row(escape(row.label), str(row.seeds), width, _p(row.p), _p(row.p_holm))
     whose = f"{tested[0].quantity}, less that of {escape(tested[0].reference)}"
     labels = counted(len(tested), "label")
@@ -154,7 +155,7 @@ def _p(value: float) -> str:
 
 
 def _with_width(mean: float, half_width: float) -> str:
-    return f"{mean:.3f}" + ("" if math.isnan(half_width) else f" ± {half_width:.3f}")
+    return decimal(mean) + ("" if math.isnan(half_width) else f" ± {decimal(half_width)}")
 
 
 def _estimated(values: Sequence[float]) -> str:

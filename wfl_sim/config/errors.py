@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,12 @@ def one_line(text: str) -> str:
     if len(words) <= _LONGEST:
         return words
     return f"{words[: _LONGEST // 2]} ... {words[-_LONGEST // 2 :]}"
+
+
+def is_own_code(file: str) -> bool:
+    """Return whether a file is one of this package: its warnings are for users, without a path."""
+    own = Path(__file__).parents[1]
+    return any(map(Path(file).is_relative_to, (own, own.with_name("channel_models"))))
 
 
 class ScenarioError(ValueError):

@@ -5,6 +5,7 @@ Libraries of other tools are extras, imported when they are used.
 
 import json
 import math
+import re
 import secrets
 import shutil
 from collections import Counter
@@ -20,7 +21,7 @@ from wfl_sim.results.digests import digest_names
 from wfl_sim.results.overview import leaves
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label, mean_and_half_width
-from wfl_sim.results.summary import SummaryRow, number, summary
+from wfl_sim.results.summary import SummaryRow, decimal, number, summary
 from wfl_sim.results.tables import file_name, write_table_csv, write_whole
 
 ARGUMENTS = ("round", "bits", "flops", "joules", "cell", "outcome", "mean_sinr_db", "mean_rate")
@@ -174,24 +175,26 @@ def _whole(label: str, runs: Sequence[Run]) -> Iterator[str]:
     yield label.translate(_TEX)
     costs = [(run.seconds, run.joules, run.bits / 1e6) for run in runs]
     for mean, half in zip(*mean_and_half_width(costs), strict=True):
-        width = rf" \pm {_number(half)}" if half == half else ""
-        yield f"${_number(mean)}{width}$"
+        width = rf" \pm {_math(number(half))}" if half == half else ""
+        yield f"${_math(number(mean))}{width}$"
 
 
 def _cells(row: SummaryRow) -> Iterator[str]:
     yield row.label.translate(_TEX)
-    width = f" \\pm {row.half_width:.3f}" if row.half_width == row.half_width else ""
-    yield f"${row.final:.3f}{width}$"
+    width = rf" \pm {_math(decimal(row.half_width))}" if row.half_width == row.half_width else ""
+    yield f"${_math(decimal(row.final))}{width}$" if row.final == row.final else "--"
     yield row.share.replace("-", "--")
     bound = "" if row.reached == row.seeds else r"\ge "
     for name in ("rounds", "seconds", "joules", "mbit"):
         value, half = getattr(row, f"least_{name}"), getattr(row, f"half_{name}")
-        width = rf" \pm {_number(half)}" if half == half else ""
-        yield f"${bound}{_number(value)}{width}$" if value == value else "--"
+        width = rf" \pm {_math(number(half))}" if half == half else ""
+        yield f"${bound}{_math(number(value))}{width}$" if value == value else "--"
 
 
-def _number(value: float) -> str:
-    return number(value).replace(",", "{,}")
+def _math(text: str) -> str:
+    """Return a number for the mathematics of TeX."""
+    power = re.sub(r"e([-+])0*(\d+)", r"\\times 10^{\1\2}", text)
+    return power.replace(",", "{,}").replace("inf", r"\infty").replace("{+", "{")
 
 
 def _tensorboard(runs: Sequence[Run], folder: Path, _: Goal) -> list[Path]:

@@ -66,6 +66,14 @@ def number(value: float) -> str:
     return f"{value:.2g}" if 0 < abs(value) < 1 else f"{value:,.1f}"
 
 
+def decimal(value: float, sign: str = "") -> str:
+    """Return a number with three decimals, or of two digits where these would show nothing of it.
+
+    `sign` is "+" where positive numbers have one, too.
+    """
+    return f"{value:{sign}.2g}" if 0 < abs(value) < 0.0005 else f"{value:{sign}.3f}"
+
+
 def summary(
     runs: Sequence[Run],
     metric: str = "accuracy",

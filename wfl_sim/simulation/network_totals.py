@@ -141,11 +141,11 @@ def station_joules(
             each direction alone, and rests in between.
         pauses: Waits of each actor for acknowledgements in s, in which nothing is sent or received.
     """
-    awake = _rest_of(wakings, end)
-    down, begun = (_on_air(spans, cell, names, {}, end) for names in _ON_AIR)
+    awake, here = _rest_of(wakings, end), [span for span in spans if span.cell == cell]
+    down, begun = (_on_air(here, names, {}, end) for names in _ON_AIR)
     traffic = _union((*down, *_common(begun, awake), *_common(_union(held), awake)))
     if pauses:
-        down, begun = (_on_air(spans, cell, names, pauses, end) for names in _ON_AIR)
+        down, begun = (_on_air(here, names, pauses, end) for names in _ON_AIR)
     up = _common(begun, awake)
     both = _length(_common(down, up))
     woken = {start for start, _ in wakings}
@@ -168,15 +168,14 @@ def station_joules(
 
 def _on_air(
     spans: Iterable[Span],
-    cell: str,
     activities: Sequence[str],
     pauses: Mapping[str, Sequence[Interval]],
     end: float,
 ) -> list[Interval]:
-    """Return when anybody had one of these activities in a cell, without the pauses of each."""
+    """Return when anybody had one of these activities, without the pauses of each."""
     found: dict[str, list[Interval]] = defaultdict(list)
     for span in spans:
-        if span.cell == cell and span.activity in activities:
+        if span.activity in activities:
             found[span.actor].append((span.start, span.end))
     return _union(
         each

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from channel_models import OutOfRangeWarning
-from wfl_sim.config.errors import counted
+from wfl_sim.config.errors import counted, is_own_code
 from wfl_sim.simulation.feasibility import OutOfReach
 from wfl_sim.state import State, is_finite
 
@@ -78,21 +78,25 @@ def not_finite(states: Mapping[str, State]) -> list[str]:
 
 
 @contextmanager
-def ranges_said_once(warn: Callable[[str], None]) -> Iterator[None]:
-    """Say in one line, at the end, what path-loss models warn of again and again in this context.
+def warnings_said(on_range: Callable[[str], None], say: Callable[[str], None]) -> Iterator[None]:
+    """Say what the code of this package warns of in this context, without a path of the code.
 
     Args:
-        warn: called with the first warning, and the number of those after it.
+        on_range: called at the end with the first warning of path-loss models, which warn again
+            and again, and the number of those after it.
+        say: called with each other warning. Those of other code are shown as ever.
     """
     first, more = "", 0
 
-    def show(message: Any, category: Any, filename: Any, lineno: Any, *rest: Any) -> None:
+    def show(message: Any, category: Any, filename: str, lineno: Any, *rest: Any) -> None:
         nonlocal first, more
-        if not issubclass(category, OutOfRangeWarning):
+        if issubclass(category, OutOfRangeWarning):
+            more += bool(first)
+            first = first or str(message)
+        elif is_own_code(filename):
+            say(str(message))
+        else:
             shown(message, category, filename, lineno, *rest)
-            return
-        more += bool(first)
-        first = first or str(message)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", OutOfRangeWarning)
@@ -100,4 +104,4 @@ def ranges_said_once(warn: Callable[[str], None]) -> Iterator[None]:
         warnings.showwarning = show  # type: ignore[assignment]
         yield
     if first:
-        warn(first + (f" (and {counted(more, 'more such distance')})" if more else ""))
+        on_range(first + (f" (and {counted(more, 'more such distance')})" if more else ""))

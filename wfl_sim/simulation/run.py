@@ -24,11 +24,7 @@ from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.fingerprint import run_fingerprint
 from wfl_sim.simulation.learner_cache import LearnerCache, learning_of
 from wfl_sim.simulation.progress import listener_for
-from wfl_sim.simulation.remarks import (
-    left_out_remarks,
-    ranges_said_once,
-    remarks,
-)
+from wfl_sim.simulation.remarks import left_out_remarks, remarks, warnings_said
 from wfl_sim.simulation.request import RunRequest, by_group
 from wfl_sim.simulation.scenario_remarks import located_remarks
 from wfl_sim.simulation.simulation import Simulation, SimulationResult
@@ -65,7 +61,7 @@ class Runner:
             listener.warn(str(loaded.document.error(("devices",), text)))
 
         try:
-            with ranges_said_once(out_of_range):
+            with warnings_said(out_of_range, listener.warn):
                 result = simulation.run(
                     store,
                     lambda _, done, needed: listener.progress(number, done, needed),
@@ -185,7 +181,11 @@ def prepare(
     """
     for line in located_remarks(loaded):
         warn(line)
-    with ranges_said_once(lambda text: warn(str(loaded.document.error(("devices",), text)))):
+
+    def out_of_range(text: str) -> None:
+        warn(str(loaded.document.error(("devices",), text)))
+
+    with warnings_said(out_of_range, warn):
         try:
             simulation = Simulation(loaded.scenario, network_only=network_only, cache=cache)
         except LocatedError as error:
