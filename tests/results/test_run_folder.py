@@ -400,8 +400,20 @@ def test_verify_finds_a_changed_number(tmp_path):
     pq.write_table(
         table.set_column(index, table.field("value"), [values]), folder / "metrics.parquet"
     )
-    with pytest.raises(ValueError, match=r"small: the metrics differ from their digest"):
+    with pytest.raises(ValueError, match=r"small: the digest of the metrics differs"):
         Run.open(folder).verify()
+
+
+def test_verify_finds_half_a_scenario(tmp_path):
+    folder = write(tmp_path / "small")
+    path = folder / "scenario.yaml"
+    path.write_text(path.read_text().splitlines()[0])
+    with pytest.raises(ValueError, match=r"small: the digest of the scenario differs"):
+        Run.open(folder).verify()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["scenario_digest"]  # as of an earlier version
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    Run.open(folder).verify()
 
 
 def test_a_series_is_sorted_by_time_and_adds_both_directions(tmp_path):

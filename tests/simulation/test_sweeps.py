@@ -169,7 +169,7 @@ def test_a_file_without_a_sweep(files):
     )
 
 
-def test_what_has_ended_is_left_alone_and_what_has_changed_is_not(files, sweep):
+def test_what_has_ended_is_left_alone_and_what_has_changed_is_not(files, sweep, caplog):
     file, out = files.write(BLOCK), files.folder / "runs"
     manifests = [folder / "manifest.json" for folder in sweep.planned]
     before = [path.stat().st_mtime_ns for path in manifests]
@@ -178,6 +178,9 @@ def test_what_has_ended_is_left_alone_and_what_has_changed_is_not(files, sweep):
         manifests[2].read_text().replace('"inputs": "', '"inputs": "other')
     )
     before[2] = manifests[2].stat().st_mtime_ns
+    yaml = sweep.planned[3] / "scenario.yaml"
+    whole = yaml.read_text("utf-8")
+    yaml.write_text(whole[: len(whole) // 2], "utf-8")
     again = wfl_sim.sweep(file, out=out)
     assert again.folder == sweep.folder
     after = [path.stat().st_mtime_ns for path in manifests]
@@ -185,10 +188,18 @@ def test_what_has_ended_is_left_alone_and_what_has_changed_is_not(files, sweep):
         True,
         False,
         False,
-        True,
+        False,
         True,
         True,
     ]
+    assert yaml.read_text("utf-8") == whole
+    assert {line for line in caplog.messages if line.endswith(": run again")} == {
+        f"{sweep.planned[1]}/spans.parquet: damaged: Parquet file size is 7 bytes, smaller than "
+        "the minimum file footer (8 bytes): run again",
+        f"{sweep.planned[2].name}: is of other code, libraries or files: run again",
+        f"{sweep.planned[3]}: the digest of the scenario differs from that in manifest.json: "
+        "run again",
+    }
     for run in again.runs():
         run.verify()
 

@@ -63,6 +63,11 @@ def digest_values(values: Values, columns: Sequence[Column]) -> str:
     return digest.hexdigest()
 
 
+def digest_text(text: str) -> str:
+    """Return the SHA-256 of a text in UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def digest_names(names: Iterable[str]) -> str:
     """Return 8 hexadecimal digits that name a set of runs, given the names of their folders."""
-    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:8]
+    return digest_text("\n".join(sorted(names)))[:8]

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 
 from wfl_sim.config.sweep import Coordinate
 from wfl_sim.records import Scope
-from wfl_sim.results.digests import digest_states, digest_values
+from wfl_sim.results.digests import digest_states, digest_text, digest_values
 from wfl_sim.results.manifest import (
     as_mapping,
     manifest_problems,
@@ -239,20 +239,22 @@ class Run:
         return {name: load_file(folder / f"{name}.safetensors") for name in self._adapters()}
 
     def verify(self) -> None:
-        """Compare every stored number with the digests of the manifest.
+        """Compare all numbers, and the scenario unless of an earlier version, with their digests.
 
         Raises:
-            ValueError: Tables or states differ; the message has a line for each.
+            ValueError: Something differs; the message has a line for each.
         """
         found = {
             name: digest_values(getattr(self, name).to_pydict(), COLUMNS[name])
             for name in self.tables
         }
         found["states"] = digest_states(self.states())
+        found["scenario"] = digest_text((self.folder / "scenario.yaml").read_text("utf-8"))
+        own = {"scenario": self.manifest.get("scenario_digest", found["scenario"])}
         wrong = [
-            f"{self.folder}: the {name} differ from their digest in manifest.json"
+            f"{self.folder}: the digest of the {name} differs from that in manifest.json"
             for name, digest in found.items()
-            if self.manifest["digests"].get(name) != digest
+            if (self.manifest["digests"] | own).get(name) != digest
         ]
         if wrong:
             raise ValueError("\n".join(wrong))

@@ -16,7 +16,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from wfl_sim.records import LabelCount, Level, Metric, RadioSample, Span
-from wfl_sim.results.digests import digest_states, digest_values
+from wfl_sim.results.digests import digest_states, digest_text, digest_values
 from wfl_sim.results.tables import COLUMNS, OPTIONAL, parquet, table, values
 from wfl_sim.state import State
 
@@ -68,8 +68,8 @@ def write_run(
     Args:
         folder: Path of the run folder; missing parents are made.
         scenario_yaml: The resolved scenario, runnable.
-        manifest: Values that JSON can represent, finite numbers only; `format`, `digests` and
-            `adapters` are added.
+        manifest: Values that JSON can represent, finite numbers only; `format`, `digests`,
+            `adapters` and `scenario_digest` are added.
         spans: Spans in the order in which they are stored.
         metrics: Metrics in the order in which they are stored.
         states: States by the name of their file in `adapters/`.
@@ -101,7 +101,13 @@ def write_run(
     }
     digests = {name: digest_values(tables[name], COLUMNS[name]) for name in tables}
     digests["states"] = digest_states(states)
-    full = {**manifest, "format": FORMAT, "digests": digests, "adapters": sorted(states)}
+    full = {
+        **manifest,
+        "format": FORMAT,
+        "digests": digests,
+        "adapters": sorted(states),
+        "scenario_digest": digest_text(scenario_yaml),
+    }
     text = json.dumps(full, indent=2, sort_keys=True, allow_nan=False, default=_plain)
     contents = {"scenario.yaml": scenario_yaml.encode(), "manifest.json": text.encode() + b"\n"}
     if samples:

@@ -52,7 +52,7 @@ class Runner:
         request, loaded = self.request, self.request.loaded[number]
         folder, simulation = request.folder(loaded.scenario), self.prepare(number, listener)
         fingerprint = run_fingerprint(simulation)
-        if _has_ended(folder, fingerprint):
+        if _has_ended(folder, fingerprint, listener.warn):
             listener.kept(number)
             return folder
         store = self._store if simulation.trains else None
@@ -110,15 +110,18 @@ class Runner:
         return Store(self.request.store or self.request.out / ".store")
 
 
-def _has_ended(folder: Path, fingerprint: str) -> bool:
-    """Return whether a run folder is whole and has this fingerprint."""
+def _has_ended(folder: Path, fingerprint: str, warn: Callable[[str], None]) -> bool:
+    """Return whether a run folder is whole and has this fingerprint; say why if it is there."""
+    if not (folder / "manifest.json").exists():
+        return False
     try:
         run = Run.open(folder)
         if run.manifest.get("inputs") == fingerprint:
             run.verify()
             return True
-    except (OSError, ValueError):
-        pass
+        warn(f"{folder.name}: is of other code, libraries or files: run again")
+    except (OSError, ValueError) as error:
+        warn(f"{str(error).splitlines()[0]}: run again")
     return False
 
 
