@@ -204,6 +204,20 @@ def test_what_has_ended_is_left_alone_and_what_has_changed_is_not(files, sweep, 
         run.verify()
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_impossible_run_is_named_and_does_not_keep_the_others_from_running(files, caplog, jobs):
+    block = "stall: 5 s\nsweep: {grid: {model.payload: [20 Gbit, 2 Mbit, 1 Mbit]}}\n"
+    file, out = files.write(GOOD + block), files.folder / "runs"
+    with pytest.raises(ScenarioError) as caught:
+        wfl_sim.sweep(file, out=out, jobs=jobs)
+    said = files.short(caught.value)
+    assert said.startswith("1 of 3 runs cannot be run, the first of them good-payload=20-Gbit-s3-")
+    assert ": s.yaml:24: stall: nothing has completed since 0 s" in said
+    assert [line for line in caplog.messages if line.endswith(": the other runs go on")]
+    (sweep,) = map(Sweep.open, out.glob("*-sweep-*"))
+    assert len(sweep.runs()) == 2
+
+
 def test_a_file_that_is_named_is_an_input(files):
     trace = files.write("start (s),end (s),power (W)\n0,10,1\n", "harvest.csv")
     text = BLOCK.replace(

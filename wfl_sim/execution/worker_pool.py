@@ -101,7 +101,11 @@ class Pool(Generic[J, T]):
 
 
 def run_in_processes(
-    work: Work[int, T], groups: Sequence[str], jobs: int, listener: ProgressListener
+    work: Work[int, T],
+    groups: Sequence[str],
+    jobs: int,
+    listener: ProgressListener,
+    names: Sequence[str] = (),
 ) -> Iterator[tuple[int, T]]:
     """Do a numbered job for each of `groups` in processes; yield number and result as each ends.
 
@@ -111,6 +115,7 @@ def run_in_processes(
             other process works on, as long as there is one.
         jobs: number of processes.
         listener: is told about progress.
+        names: of the jobs, for messages; their numbers unless given.
 
     A job whose process has died is done once more, later; if it has cost `_ATTEMPTS` processes, the
     others are done all the same.
@@ -121,6 +126,7 @@ def run_in_processes(
     """
     queue = JobQueue(groups)
     pool = Pool(work, min(jobs, len(groups)))
+    named = names or [f"run {number + 1}" for number in range(len(groups))]
     free = deque([-1] * pool.size)
     died: Counter[int] = Counter()
     lost: list[str] = []
@@ -137,11 +143,11 @@ def run_in_processes(
                     case "raised":
                         raise event.content
                     case "failed":
-                        raise WorkerError(f"run {event.job + 1} failed\n{event.content}")
+                        raise WorkerError(f"{named[event.job]} failed\n{event.content}")
                     case "died":
                         free.append(event.job)
                         died[event.job] += 1
-                        what = f"the process of run {event.job + 1} died ({event.content})"
+                        what = f"the process of {named[event.job]} died ({event.content})"
                         if died[event.job] < _ATTEMPTS:
                             listener.warn(f"{what}: it is run again")
                             queue.put_back(event.job)

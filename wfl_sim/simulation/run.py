@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from wfl_sim.config.errors import LocatedError, ScenarioError
+from wfl_sim.config.errors import LocatedError, ScenarioError, counted
 from wfl_sim.config.plugin_code import live_classes
 from wfl_sim.execution.processor import processor
 from wfl_sim.execution.store import Store
@@ -42,12 +42,14 @@ class Runner:
         """Return the request alone: every process has its own store and cache."""
         return {"request": self.request}
 
-    def __call__(self, number: int, listener: ProgressListener) -> Path:
-        """Run one scenario and return its run folder.
+    def __call__(self, number: int, listener: ProgressListener) -> Path | ScenarioError:
+        """Run one scenario; return its run folder, or why it turned out to be impossible."""
+        try:
+            return self._run(number, listener)
+        except ScenarioError as error:
+            return error
 
-        Raises:
-            ScenarioError: The scenario turned out to be impossible.
-        """
+    def _run(self, number: int, listener: ProgressListener) -> Path:
         keep_freed_memory()
         request, loaded = self.request, self.request.loaded[number]
         folder, simulation = request.folder(loaded.scenario), self.prepare(number, listener)
@@ -146,17 +148,38 @@ def run_all(
 def run_each(
     runner: Runner, groups: Sequence[str], jobs: int, listener: ProgressListener
 ) -> Iterator[tuple[int, Path]]:
-    """Run every scenario of a runner; scenarios of equal `groups` have the same learning."""
+    """Run every scenario of a runner; scenarios of equal `groups` have the same learning.
+
+    One that turns out to be impossible does not keep the others from running.
+    """
     check_count("jobs", jobs)
+    loaded, refused = runner.request.loaded, list[str]()
+    names = [runner.request.folder(each.scenario).name for each in loaded]
+    for number, made in _outcomes(runner, groups, jobs, listener, names):
+        if isinstance(made, Path):
+            yield number, made
+        elif len(loaded) == 1:
+            raise made
+        else:
+            refused.append(f"{names[number]}: {made}")
+            listener.warn(f"{refused[-1]}: the other runs go on")
+    if refused:
+        runs = f"{len(refused)} of {counted(len(loaded), 'run')}"
+        raise ScenarioError(f"{runs} cannot be run, the first of them {refused[0]}")
+
+
+def _outcomes(
+    runner: Runner, groups: Sequence[str], jobs: int, listener: ProgressListener, names: list[str]
+) -> Iterator[tuple[int, Path | ScenarioError]]:
     if jobs == 1 or len(groups) == 1:
         with closing(runner):
             yield from ((number, runner(number, listener)) for number in by_group(groups))
     else:
         for each in runner.request.loaded:
-            if names := live_classes(each.scenario):
-                what = f"{names[0]} is of a script or notebook, which other processes cannot see"
+            if classes := live_classes(each.scenario):
+                what = f"{classes[0]} is of a script or notebook, which other processes cannot see"
                 raise ScenarioError(f"jobs: {what}: put it into a file, or give jobs=1")
-        yield from run_in_processes(runner, groups, jobs, listener)
+        yield from run_in_processes(runner, groups, jobs, listener, names)
 
 
 def learning_groups(request: RunRequest) -> list[str]:
