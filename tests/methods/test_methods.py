@@ -1,5 +1,8 @@
 """Contracts of every registered method, on two parameters with numbers worked by hand."""
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -499,3 +502,30 @@ def test_parts_and_objectives_of_ones_own_that_can_change_are_refused():
         Part(name="own", config=Rubber())
     with pytest.raises(ValueError, match=r"^the objective of a phase must be frozen: write"):
         Phase(trains=("own",), local=Local(), objective=Rubber())
+
+
+OF_BLAS = """\
+import hashlib
+import numpy as np
+from wfl_sim.methods.hetlora import update_norm
+from wfl_sim.methods.method import METHODS
+draw = np.random.default_rng(1).standard_normal
+a, b = (draw(shape).astype(np.float32) for shape in ((64, 768), (768, 64)))
+stack = {"lora/m.lora_A.weight": a, "lora/m.lora_B.weight": b}
+merged = METHODS.find("flora")()._merged({"merged/m.weight": np.zeros((768, 768))}, stack)
+cosines = METHODS.find("feddpa")(cap=1).mixing_weights({"anchors/texts": a}, b.T)["own"]
+content = merged["merged/m.weight"].tobytes() + cosines.tobytes()
+print(update_norm(stack).hex(), hashlib.sha256(content).hexdigest())
+"""
+
+
+def test_no_bit_depends_on_the_threads_of_blas():
+    """Products of float32 as large as these differ, on some processors, with one thread and two."""
+    found = set()
+    for threads in ("1", "2", "4"):
+        own = os.environ | {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
+        done = subprocess.run(
+            [sys.executable, "-c", OF_BLAS], env=own, capture_output=True, text=True, check=True
+        )
+        found.add(done.stdout)
+    assert len(found) == 1

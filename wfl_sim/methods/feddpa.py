@@ -86,8 +86,9 @@ class FedDPA(WeightedMean, Bounded):
         """a = cap max(0, mean cosine); the global LoRA alone where nothing has been trained."""
         own = np.zeros(len(texts))
         if "anchors/texts" in kept:
-            cosines = _directions(texts) @ _directions(kept["anchors/texts"]).T
-            own = self.cap * np.maximum(cosines.mean(axis=1), 0)
+            # The mean over anchors first: the bits of a product of BLAS depend on its threads.
+            mean = _directions(kept["anchors/texts"]).mean(axis=0)
+            own = self.cap * np.maximum((_directions(texts) * mean).sum(axis=1), 0)
         return {"own": own, "global": 1 - own}
 
 

@@ -104,6 +104,7 @@ class FLoRA:
         for name, weight in weights.items():
             stem, _, kind = name.removeprefix("merged/").rpartition(".")
             a, b = (stack[f"lora/{stem}.lora_{factor}.weight"] for factor in "AB")
-            product = (self.lora.scale * (b @ a)).astype(np.float32)
+            # The bits of BLAS depend on the number of its threads.
+            product = (self.lora.scale * np.einsum("or,ri->oi", b, a)).astype(np.float32)
             made[name] = weight + (product.T if kind == "transposed" else product)
         return made
