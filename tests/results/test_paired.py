@@ -18,7 +18,8 @@ from scipy import stats
 from tests.results.test_figures import small_run
 from wfl_sim.cli.tables import comparison, paired, show
 from wfl_sim.results import Goal, Run
-from wfl_sim.results.comparison import choose_goal, open_runs
+from wfl_sim.results.comparison import choose_goal, open_runs, origins
+from wfl_sim.results.overview import unequal_seeds
 from wfl_sim.results.paired import holm, paired_differences, write_paired
 from wfl_sim.results.statistics import default_target, is_falling, mean_and_half_width
 from wfl_sim.results.summary import summary
@@ -50,6 +51,21 @@ def test_differences_are_those_of_a_paired_t_test(runs):
     assert z.p == pytest.approx(stats.ttest_rel(FINALS["z"], FINALS["x"][:3]).pvalue)
     assert y.p_holm == pytest.approx(2 * y.p)
     assert z.p_holm == pytest.approx(z.p)
+
+
+def test_labels_with_other_seeds_are_said(runs, tmp_path):
+    assert [*unequal_seeds(runs[:8])] == []
+    one = small_run(tmp_path / "one", "one", 9, [(0.0, 0.1), (2.0, 0.7)])
+    apart = small_run(tmp_path / "apart", "apart", 1, [(0.0, 0.1), (2.0, math.nan)])
+    more = small_run(tmp_path / "more", "apart", 3, [(0.0, 0.1), (2.0, 0.7)])
+    (line,) = origins([*runs, one, apart, more])
+    said = "x and 1 more 0..3; z 0..2; one 9; apart 1, 3"
+    assert line == f"labels differ in their seeds, so in drops of devices and in data: {said}"
+    (table,) = paired(paired_differences([*runs, one, apart, more], GOAL))
+    note = str(table.renderables[-1])
+    # Of `apart` there is no p, of one seed none to adjust.
+    assert "adjusted over 2 labels (Holm)" in note
+    assert note.endswith("\nleft out, with less than two of its seeds: one (0)")
 
 
 def test_the_reference_can_be_named(runs):

@@ -196,7 +196,7 @@ def test_what_has_ended_is_left_alone_and_what_has_changed_is_not(files, sweep, 
     assert {line for line in caplog.messages if line.endswith(": run again")} == {
         f"{sweep.planned[1]}/spans.parquet: damaged: Parquet file size is 7 bytes, smaller than "
         "the minimum file footer (8 bytes): run again",
-        f"{sweep.planned[2].name}: is of other code, libraries or files: run again",
+        f"{sweep.planned[2].name}: is of other code, libraries, files or threads: run again",
         f"{sweep.planned[3]}: the digest of the scenario differs from that in manifest.json: "
         "run again",
     }

@@ -121,8 +121,10 @@ def paired(rows: Sequence[PairedDifference]) -> Iterator[Group]:
             width = f"{row.difference:+.3g} ± {row.half_width:.2g}"
         table.add_row(escape(row.label), str(row.seeds), width, _p(row.p), _p(row.p_holm))
     whose = f"{tested[0].quantity}, less that of {escape(tested[0].reference)}"
-    labels = counted(len(tested), "label")
+    labels = counted(sum(row.p == row.p for row in tested), "label")
     note = f"95 % t-intervals; p of two-sided paired t-tests, and adjusted over {labels} (Holm)"
+    if left := [f"{escape(row.label)} ({row.seeds})" for row in rows if row.seeds < 2]:
+        note += f"\nleft out, with less than two of its seeds: {', '.join(left)}"
     yield Group(f"\n{whose} on the same seeds", table, note)
 
 

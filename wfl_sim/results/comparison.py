@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from wfl_sim.config.errors import counted, one_line
 from wfl_sim.records import Scope
-from wfl_sim.results.overview import mixtures
+from wfl_sim.results.overview import mixtures, unequal_seeds
 from wfl_sim.results.run import Run
 from wfl_sim.results.series import Crossing, crossing
 from wfl_sim.results.statistics import default_target, is_falling
@@ -91,7 +91,8 @@ class Goal:
 def origins(runs: Sequence[Run]) -> list[str]:
     """Return a line on the versions, and processors of training, in which runs differ, if any.
 
-    And one for each label whose seeds are of different scenarios: means over them mix experiments.
+    One where labels have other seeds, as means over them differ in drops and data, too. And one
+    for each label whose seeds are of different scenarios: means over them mix experiments.
     """
     found: dict[str, dict[str, None]] = {}
     for run in runs:
@@ -103,7 +104,7 @@ def origins(runs: Sequence[Run]) -> list[str]:
             found.setdefault(str(name), {})[one_line(str(value))] = None
     mixed = [f"{name} {' and '.join(each)}" for name, each in found.items() if len(each) > 1]
     line = [f"runs differ in what they were made with, too: {'; '.join(mixed)}"] if mixed else []
-    return [*line, *mixtures(runs)]
+    return [*line, *unequal_seeds(runs), *mixtures(runs)]
 
 
 def is_number(runs: Sequence[Run], path: str) -> bool:

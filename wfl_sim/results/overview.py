@@ -122,6 +122,26 @@ def mixtures(runs: Sequence[Run]) -> Iterator[str]:
             yield f"label {label!r}: its seeds are of different scenarios, which differ in {what}"
 
 
+def unequal_seeds(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield a line where labels have other seeds: their means are over other drops and data."""
+    labels: dict[tuple[int, ...], list[str]] = {}
+    for label, members in by_label(runs).items():
+        labels.setdefault(tuple(run.seed for run in members), []).append(label)
+    said = [
+        f"{first}{f' and {len(more)} more' * bool(more)} {_seeds(seeds)}"
+        for seeds, (first, *more) in labels.items()
+    ]
+    if len(said) > 1:
+        sets = "; ".join(said[:_MOST]) + "; ..." * (len(said) > _MOST)
+        yield f"labels differ in their seeds, so in drops of devices and in data: {sets}"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    if len(seeds) > 2 and seeds[-1] - seeds[0] + 1 == len(seeds):
+        return f"{seeds[0]}..{seeds[-1]}"
+    return ", ".join(map(str, seeds[:_MOST])) + ", ..." * (len(seeds) > _MOST)
+
+
 def _sweep(path: Path) -> Entry:
     try:
         sweep = Sweep.open(path)

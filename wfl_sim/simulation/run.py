@@ -121,7 +121,7 @@ def _has_ended(folder: Path, fingerprint: str, warn: Callable[[str], None]) -> b
         if run.manifest.get("inputs") == fingerprint:
             run.verify()
             return True
-        warn(f"{folder.name}: is of other code, libraries or files: run again")
+        warn(f"{folder.name}: is of other code, libraries, files or threads: run again")
     except (OSError, ValueError) as error:
         warn(f"{str(error).splitlines()[0]}: run again")
     return False
