@@ -5,11 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
 import pytest
 
 from wfl_sim.config.errors import ScenarioError
+from wfl_sim.execution import worker_pool
 from wfl_sim.execution.worker_pool import WorkerError, run_in_processes
 
 
@@ -165,3 +168,22 @@ def test_files_of_the_working_folder_take_the_place_of_no_module(tmp_path):
     words = [sys.executable, script]
     said = subprocess.run(words, cwd=here, env=environment, capture_output=True, text=True)
     assert said.stdout == "[(0, 0)]\n", said.stderr
+
+
+@pytest.mark.skipif(not isinstance(worker_pool._context(), ForkServerContext), reason="spawns")
+def test_ctrl_c_is_heard_while_the_server_of_forks_imports(monkeypatch):
+    """A fork blocks SIGINT as its server does, which begins with SIGINT blocked."""
+    blocked = {}
+
+    def noted(name, function):
+        def noting(*arguments):
+            blocked.setdefault(name, signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+            return function(*arguments)
+
+        return noting
+
+    began = noted("server", forkserver.ensure_running)
+    monkeypatch.setattr(forkserver, "ensure_running", began)
+    monkeypatch.setattr(ForkServerProcess, "start", noted("worker", ForkServerProcess.start))
+    assert dict(run_in_processes(square, "a", 1, Notes())) == {0: 0}
+    assert blocked == {"server": True, "worker": False}

@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, resource_tracker
+from multiprocessing import forkserver, get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -232,8 +232,12 @@ def _started(work: Work[J, Any]) -> "_Worker[J]":
     process = context.Process(target=serve, args=(theirs, work, dict(os.environ)), daemon=False)
     # If it began with the first process, the tracker would unblock SIGINT.
     resource_tracker.ensure_running()
-    with _interrupts_blocked(), _without_script():
-        process.start()
+    forks = isinstance(context, ForkServerContext)
+    with _without_script():
+        with _interrupts_blocked():
+            (forkserver.ensure_running if forks else process.start)()
+        if forks:  # waits for the imports of the server, whose forks block SIGINT as it does
+            process.start()
     theirs.close()
     return _Worker(process, pipe)
 
