@@ -3,7 +3,7 @@
 `Validated` serves the frozen dataclasses; the ``check_*`` functions serve array arguments.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from types import UnionType
@@ -54,6 +54,8 @@ def _rule(hint: Any) -> Callable[[Any], Any] | None:
         inner = [_rule(part) for part in get_args(hint) if part is not type(None)]
         if len(inner) == 1 and inner[0] is not None:
             return _optional(inner[0])
+    if origin is Mapping and (rule := _rule(get_args(hint)[1])) is not None:
+        return _values(rule)
     if hint is bool:
         return _boolean
     return None
@@ -64,6 +66,15 @@ def _one_of(allowed: tuple[Any, ...]) -> Callable[[Any], Any]:
         if value not in allowed:
             raise ValueError(f"must be one of {', '.join(map(repr, allowed))}, got {value!r}")
         return value
+
+    return check
+
+
+def _values(rule: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"must be a mapping, got {value!r}")
+        return {key: rule(each) for key, each in value.items()}
 
     return check
 

@@ -27,6 +27,7 @@ class Narrower(Kind):
     ("options", "message"),
     [
         ({"steps": 1}, "steps must be at least 2, got 1"),
+        ({"steps": None}, "steps must be at least 2, got None"),
         ({"rate": 0.0}, "rate must be greater than 0, got 0.0"),
         ({"rate": float("nan")}, "rate must be greater than 0, got nan"),
         ({"share": 1.5}, "share must be at most 1, got 1.5"),

@@ -17,6 +17,18 @@ def test_seconds_are_flops_over_what_is_reached_plus_overhead():
     assert PI.seconds(0, steps=10) == pytest.approx(0.02)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"fp16": 0.0}, "utilisations must be greater than 0, got 0"),
+        (0.5, "utilisations must be a mapping, got 0.5"),
+    ],
+)
+def test_values_by_precision_keep_their_bounds_in_python_too(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        replace(PI, utilisations=wrong)
+
+
 def test_weights_in_less_bytes_are_read_in_less_time():
     """Of 8 bytes that a step moves 6 are float32 weights, which 4 bits and their scales replace."""
     work = Workload(0, 0, 0.0, 1, 0.0, memory=8e9, frozen=6e9, traffic=8e9, frozen_traffic=6e9)

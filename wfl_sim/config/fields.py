@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -52,7 +53,8 @@ class Bounded:
         kind: Any = type(self)
         for name, bound, limit in _bounds_of(kind):
             value = getattr(self, name)
-            if value is not None and not _BOUNDS[bound][0](value, limit):
+            absent = value is None and name in _optional(kind)
+            if not absent and (value is None or not _BOUNDS[bound][0](value, limit)):
                 raise ValueError(f"{name} {must(bound, limit)}, got {value}")
 
 
@@ -66,6 +68,16 @@ def _bounds_of(cls: type[Any]) -> tuple[tuple[str, str, float], ...]:
         for bound in _BOUNDS
         if isinstance(mark, Ge | Gt | Le | Lt) and hasattr(mark, bound)
     )
+
+
+@cache
+def _optional(cls: type[Any]) -> frozenset[str]:
+    hints = get_type_hints(cls, include_extras=True)
+    return frozenset(name for name, hint in hints.items() if _takes_none(hint))
+
+
+def _takes_none(hint: Any) -> bool:
+    return hint is NoneType or any(map(_takes_none, get_args(hint)))
 
 
 def marks(hint: Any) -> Iterator[Any]:
