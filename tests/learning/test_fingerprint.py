@@ -10,9 +10,9 @@ ROOT = Path(__file__).parents[2] / "wfl_sim"
 DECIDES_NOTHING = {
     "config",  # reads scenarios; their values are in the recipe by repr
     "device_models",  # costs, which are no result of a task
-    "wfl_sim.data.examples",  # tasks name the fingerprints of their examples
     "wfl_sim.execution.learner",  # a contract
     "wfl_sim.execution.processor",  # what it tells is in the recipe
+    "wfl_sim.records",  # of what a run tells
 }
 
 

@@ -25,6 +25,7 @@ SOURCES: Final = (
     "methods/**/*.py",
     "learning/**/*.py",
     "data/dialogues.py",
+    "data/examples.py",
     "data/instruct_rules.py",
     "data/metrics.py",
     "data/requests.toml",
