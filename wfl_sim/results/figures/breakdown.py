@@ -35,6 +35,8 @@ PANELS: Final[dict[Quantity, tuple[str, str]]] = {
     "joules": ("energy by activity", "J"),
     "components": ("energy by component", "J"),
 }
+_SEEN: Final = 0.002
+"""Share of a bar from which a part is wider than the line around it."""
 HEADER: Final = ("label", "quantity", "part", "mean", "half_width", "seeds")
 
 
@@ -149,7 +151,12 @@ def draw_bars(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
 
 def bar_handles(bars: Sequence[Bar]) -> list[Artist]:
     """Return the entries of a legend: parts that are seen, and what dots and whiskers are."""
-    seen = (part for one in bars for part, value in one.parts.items() if value.mean)
+    seen = (
+        part
+        for one in bars
+        for part, value in one.parts.items()
+        if value.mean > _SEEN * one.total.mean
+    )
     handles: list[Artist] = [*patches(in_order(seen))]
     if any(len(one.total.by_seed) > 1 for one in bars):
         text = f"total: seeds, {INTERVAL}"
