@@ -35,7 +35,7 @@ PANELS: Final[dict[Quantity, tuple[str, str]]] = {
     "joules": ("energy by activity", "J"),
     "components": ("energy by component", "J"),
 }
-_SEEN: Final = 0.002
+_SEEN: Final = 0.004
 """Share of a bar from which a part is wider than the line around it."""
 HEADER: Final = ("label", "quantity", "part", "mean", "half_width", "seeds")
 
