@@ -14,9 +14,11 @@ from channel_models.diversity import (
 from channel_models.fading.block import Block, Static
 from channel_models.fading.blockage import Blocked, blockage_loss_db
 from channel_models.fading.grid import GRID_BLOCK
+from channel_models.fading.nakagami import Nakagami
+from channel_models.fading.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from channel_models.fading.process import DelayedProcess, FunctionProcess
 from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
-from channel_models.fading.rayleigh import Nakagami, OrnsteinUhlenbeck, Rayleigh, Rician
+from channel_models.fading.rayleigh import Rayleigh, Rician
 from channel_models.fading.screens import Screens, screen_loss_db
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids
 from channel_models.fading.trace import Trace

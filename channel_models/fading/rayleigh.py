@@ -1,4 +1,4 @@
-"""Rayleigh and Rician fading with the spectrum of Clarke, and Nakagami and Gauss-Markov fading."""
+"""Rayleigh and Rician fading with the spectrum of Clarke."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -8,30 +8,17 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.elementary import cosine_and_sine, exp, log1p, rounded
-from channel_models.fading.process import (
-    ComplexArray,
-    FunctionProcess,
-    LinkIndices,
-    squared_magnitude,
-)
+from channel_models.elementary import cosine_and_sine
 from channel_models.fading.profiles import DelayProfile, TappedFading
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids, draw_sinusoids
-from channel_models.laws.power import GammaPower
 from channel_models.laws.rician import (
     RicianPower,
     average_fade_duration,
     level_crossing_rate,
     rician_autocorrelation,
 )
-from channel_models.units import Decibel, PositiveSeconds, Radians, Unit, db_to_linear
-from channel_models.validation import (
-    Count,
-    FloatArray,
-    Validated,
-    check_array,
-    check_finite,
-)
+from channel_models.units import Decibel, Radians, db_to_linear
+from channel_models.validation import Count, FloatArray, Validated
 
 Sinusoids = Annotated[int, Count(4)]
 TR_LOS_ANGLE = float(np.arccos(0.7))
@@ -129,104 +116,3 @@ class Rician(Validated, _ClarkeFading):
     @property
     def _taps(self) -> tuple[DelayProfile, float]:
         return DelayProfile(np.zeros(1), np.ones(1), self._specular[0]), 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Nakagami(Validated):
-    """Nakagami fading with parameter ``m`` >= 1/2: power Gamma(m) of mean one.
-
-    A Rayleigh process z(t) by sum of sinusoids keeps its phase, and its power goes through the
-    inverse of the distribution (Beaulieu, Cheng 2005): ``|h|^2 = Q_m(1 - exp(-|z|^2))``. The law of
-    the power is exact for every m (in the limit of many sinusoids); the autocorrelation is not J0
-    and has no closed form here; level crossings are those of z at the matching level, exactly.
-    """
-
-    m: Annotated[float, Unit("1", minimum=0.5)] = 2.0
-    sinusoids: Sinusoids = 32
-
-    @property
-    def law(self) -> GammaPower:
-        """Law of the power."""
-        return GammaPower(shape=self.m)
-
-    def level_crossing_rate(self, level: ArrayLike, doppler: ArrayLike) -> Any:
-        """Upward crossings a second of an amplitude ``level`` times the rms."""
-        rho = check_array("level", level, minimum=0.0)
-        matching = np.sqrt(-log1p(-np.asarray(self.law.cdf(rho**2))))
-        return level_crossing_rate(matching, doppler)
-
-    def average_fade_duration(self, level: ArrayLike, doppler: ArrayLike) -> Any:
-        """Mean duration in s of a fade below an amplitude ``level`` times the rms."""
-        rho = check_array("level", level, minimum=0.0, exclusive=True)
-        return (np.asarray(self.law.cdf(rho**2)) / self.level_crossing_rate(rho, doppler))[()]
-
-    def realise(
-        self, streams: Sequence[np.random.Generator], doppler: ArrayLike
-    ) -> FunctionProcess:
-        """Draw the process of one link a stream; ``doppler`` in Hz, shape (links,)."""
-        from scipy.special import gammainccinv
-
-        scattered = Rayleigh(sinusoids=self.sinusoids).realise(streams, doppler)
-
-        def taps_at(time: FloatArray, links: LinkIndices) -> ComplexArray:
-            taps = scattered.taps(time, links)
-            power = squared_magnitude(taps)
-            target = rounded(gammainccinv(self.m, exp(-power))) / self.m
-            return np.asarray(taps * np.sqrt(target / np.maximum(power, 1e-300)))
-
-        return FunctionProcess(scattered.links, scattered.delays, taps_at)
-
-
-@dataclass(frozen=True, kw_only=True)
-class OrnsteinUhlenbeck(TappedFading):
-    """Rayleigh fading with ``E[h(t + lag) h*(t)] = exp(-|lag| / coherence_time)``.
-
-    `realise` gives the spectral form, a pure function of time: sinusoids whose frequencies follow
-    the Lorentzian spectrum of that correlation (Cauchy, of scale 1/(2 pi coherence_time)), so that
-    over realisations the correlation is exact. `walk` gives the Markov form, exact on sorted times.
-    The limit process is nowhere differentiable: level crossings and fade durations do not exist.
-    ``profile`` and ``delay_spread`` as in `Rayleigh`; the Doppler shift is not used.
-    """
-
-    coherence_time: PositiveSeconds = 43e-3
-    sinusoids: Sinusoids = 32
-
-    @property
-    def sampling_step(self) -> float:
-        """A tenth of the coherence time, s: the correlation from one sample to the next is 0.9."""
-        return self.coherence_time / 10.0
-
-    def autocorrelation(self, lag: ArrayLike, doppler: ArrayLike = 0.0) -> Any:
-        """``exp(-|lag| / coherence_time)``; a specular part, of constant phase, adds to it."""
-        specular = self.delay_profile.specular
-        tau = np.abs(np.asarray(lag, dtype=float))
-        return (specular + (1.0 - specular) * exp(-tau / self.coherence_time))[()]
-
-    def realise(self, streams: Sequence[np.random.Generator], doppler: ArrayLike) -> SumOfSinusoids:
-        """Draw the process of one link a stream; frequencies are stratified quantiles."""
-        scale = 2.0 * np.pi * self.coherence_time
-
-        def shifts_of(rank: FloatArray, doppler: float) -> FloatArray:
-            cosine, sine = cosine_and_sine((rank - 0.5) / 2.0)
-            return np.asarray(sine / cosine / scale)
-
-        return draw_sinusoids(
-            self.delay_profile, self.delay_spread, self.sinusoids, streams, doppler, shifts_of, 0.0
-        )
-
-    def walk(self, time: ArrayLike, stream: np.random.Generator) -> ComplexArray:
-        """One flat Gaussian path at sorted times (T,), by the exact transition.
-
-        ``h(t + d) = r h(t) + sqrt(1 - r^2) w``, ``r = exp(-d / coherence_time)``. Raises ValueError
-        when the times decrease.
-        """
-        moments = check_finite("time", time)
-        if moments.ndim != 1 or moments.size == 0 or (np.diff(moments) < 0.0).any():
-            raise ValueError("time must be a sorted array of shape (T,)")
-        noise: Any = stream.standard_normal((moments.size, 2)) @ np.array([1.0, 1j]) / np.sqrt(2.0)
-        path = np.empty(moments.size, dtype=np.complex128)
-        path[0] = noise[0]
-        decay = exp(-np.diff(moments) / self.coherence_time)
-        for n, r in enumerate(decay):
-            path[n + 1] = r * path[n] + np.sqrt(1.0 - r * r) * noise[n + 1]
-        return path
