@@ -36,14 +36,21 @@ from channel_models.laws.rician import (
     level_crossing_rate,
     rician_autocorrelation,
 )
-from channel_models.link_adaptation.bler import (
-    BlockErrors,
-    OuterLoop,
+from channel_models.link_adaptation.bler import BlockErrors
+from channel_models.link_adaptation.effective_sinr import (
     capacity_effective_sinr,
-    chase_errors,
     eesm_beta,
     equaliser_sinr,
     exponential_effective_sinr,
+)
+from channel_models.link_adaptation.finite_blocklength import (
+    FiniteBlocklength,
+    channel_dispersion,
+    normal_approximation_error,
+    normal_approximation_rate,
+)
+from channel_models.link_adaptation.harq import (
+    chase_errors,
     harq_goodput,
     harq_mean_transmissions,
     harq_residual_error,
@@ -57,15 +64,12 @@ from channel_models.link_adaptation.mcs import (
     transport_block_size,
 )
 from channel_models.link_adaptation.mcs_rate import McsRate
+from channel_models.link_adaptation.outer_loop import OuterLoop
 from channel_models.link_adaptation.shannon import (
     AttenuatedShannon,
-    FiniteBlocklength,
     Shannon,
     ShannonForm,
     ShannonGap,
-    channel_dispersion,
-    normal_approximation_error,
-    normal_approximation_rate,
     qam_gap_db,
 )
 from channel_models.ofdm import (

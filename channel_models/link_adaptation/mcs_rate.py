@@ -9,14 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from channel_models.elementary import exp, log, log10, rounded
-from channel_models.link_adaptation.bler import (
-    BlockErrors,
-    OuterLoop,
-    chase_errors,
-    eesm_beta,
-    harq_goodput,
-)
+from channel_models.link_adaptation.bler import BlockErrors
+from channel_models.link_adaptation.effective_sinr import eesm_beta
+from channel_models.link_adaptation.harq import chase_errors, harq_goodput
 from channel_models.link_adaptation.mcs import TableName, mcs_table
+from channel_models.link_adaptation.outer_loop import OuterLoop
 from channel_models.plots import plot
 from channel_models.units import NonNegativeDecibel, db_to_linear
 from channel_models.validation import (
