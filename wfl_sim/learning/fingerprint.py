@@ -5,6 +5,7 @@ Data are not in it: tasks name the fingerprints of their examples.
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from functools import cache
@@ -58,7 +59,7 @@ def learner_fingerprint(
         {
             "sources": _own_code(),
             "plugins": code_of(model, method, method.parts, method.phases, codecs, settings),
-            "libraries": {name: version(name) for name in _LIBRARIES},
+            "libraries": {name: version(name) for name in _libraries(model)},
             "model": model.fingerprint(),
             "method": _declaration(method),
             "parts": repr(method.parts),
@@ -102,12 +103,19 @@ def _own_code() -> str:
     return digest.hexdigest()
 
 
+def _libraries(model: Pretrained) -> tuple[str, ...]:
+    return (*_LIBRARIES, *(["bitsandbytes"] if model.quantise.startswith("bnb-") else []))
+
+
 def _accelerator(model: Pretrained) -> str:
     if model.device == "cpu":
         return ""
     import torch
 
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    # cuBLAS and cuDNN read the variable themselves, whatever torch asks of them.
+    forced = os.environ.get("NVIDIA_TF32_OVERRIDE", "")
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    return f"{name}, NVIDIA_TF32_OVERRIDE={forced}" if forced else name
 
 
 def _declaration(component: Any) -> str:
