@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pickle
 import shutil
 import signal
 
@@ -17,7 +18,9 @@ from wfl_sim.cli.commands import app
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.execution.worker_pool import JobQueue
 from wfl_sim.results import Goal, Sweep, compared
+from wfl_sim.simulation.progress import listener_for
 from wfl_sim.simulation.request import RunRequest
+from wfl_sim.simulation.run import Runner
 from wfl_sim.simulation.sweep import useful_jobs
 
 BANDWIDTHS = """\
@@ -216,6 +219,29 @@ def test_an_impossible_run_is_named_and_does_not_keep_the_others_from_running(fi
     assert [line for line in caplog.messages if line.endswith(": the other runs go on")]
     (sweep,) = map(Sweep.open, out.glob("*-sweep-*"))
     assert len(sweep.runs()) == 2
+
+
+@pytest.mark.parametrize(
+    ("edited", "old", "new"),
+    [("s.yaml", "20 MHz", "15 MHz"), ("s.yaml", ", 20 MHz", ""), ("sun.csv", "0,1", "0,2")],
+)
+def test_what_was_edited_after_the_plan_is_not_run(files, edited, old, new):
+    """Other processes read the scenario for themselves, seconds after the sweep was planned."""
+    files.write("start (s),end (s),power (W)\n0,10,1\n", "sun.csv")
+    battery = "hardware: jetson-orin-nano\n    battery: {capacity: 9 kJ, harvest: sun.csv}"
+    file = files.changed("hardware: jetson-orin-nano", battery, BLOCK)
+    request = RunRequest(file=file, out=files.folder / "runs", network_only=True).as_sweep()
+    ours = Runner(request)
+    sent = pickle.dumps(ours)
+    changed = files.folder / edited
+    changed.write_text(changed.read_text().replace(old, new, 1))
+    with pytest.raises(OSError, match="was edited meanwhile: start it again"):
+        pickle.loads(sent)(5, listener_for(6))
+    if edited == "s.yaml":
+        assert ours(5, listener_for(6)).is_dir()
+    else:
+        with pytest.raises(OSError, match="was edited meanwhile: start it again"):
+            ours(5, listener_for(6))
 
 
 def test_a_file_that_is_named_is_an_input(files):

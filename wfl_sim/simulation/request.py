@@ -84,6 +84,17 @@ class RunRequest:
         begin = "-".join(filter(None, [scenario.name, label]))
         return self.out / (cut(begin, NAME_BYTES - len(end)) + end)
 
+    def unchanged(self, number: int, folder: Path) -> Loaded:
+        """Return a scenario whose run folder was planned, maybe by another process.
+
+        Raises:
+            OSError: It, or what it names, has been edited since then.
+        """
+        if number < len(self.loaded) and self.folder(self.loaded[number].scenario) == folder:
+            return self.loaded[number]
+        edited = "the scenario, or a file or plug-in that it names, was edited meanwhile"
+        raise OSError(f"{folder.name}: {edited}: start it again")
+
     def as_sweep(self) -> "RunRequest":
         """Return the request of the same runs in the folder of their sweep.
 

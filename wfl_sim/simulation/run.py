@@ -37,10 +37,12 @@ class Runner:
 
     def __init__(self, request: RunRequest) -> None:
         self.request = request
+        self.folders = [request.folder(each.scenario) for each in request.loaded]
+        """Of the runs; their names tell what files and plug-ins hold now."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the request alone: every process has its own store and cache."""
-        return {"request": self.request}
+        """Return the request and folders: every process has its own store and cache."""
+        return {"request": self.request, "folders": self.folders}
 
     def __call__(self, number: int, listener: ProgressListener) -> Path | ScenarioError:
         """Run one scenario; return its run folder, or why it turned out to be impossible."""
@@ -51,8 +53,8 @@ class Runner:
 
     def _run(self, number: int, listener: ProgressListener) -> Path:
         keep_freed_memory()
-        request, loaded = self.request, self.request.loaded[number]
-        folder, simulation = request.folder(loaded.scenario), self.prepare(number, listener)
+        request, folder = self.request, self.folders[number]
+        loaded, simulation = request.unchanged(number, folder), self.prepare(number, listener)
         fingerprint = run_fingerprint(simulation)
         if _has_ended(folder, fingerprint, listener.warn):
             listener.kept(number)
@@ -154,7 +156,7 @@ def run_each(
     """
     check_count("jobs", jobs)
     loaded, refused = runner.request.loaded, list[str]()
-    names = [runner.request.folder(each.scenario).name for each in loaded]
+    names = [each.name for each in runner.folders]
     for number, made in _outcomes(runner, groups, jobs, listener, names):
         if isinstance(made, Path):
             yield number, made
