@@ -19,6 +19,7 @@ from wfl_sim.learning.causal.generation import Decoding, generate
 from wfl_sim.learning.causal.prompts import dummy_prompts
 from wfl_sim.learning.costs.alignment import _generation, phase_cost
 from wfl_sim.learning.costs.counting import PhaseCost, count_flops
+from wfl_sim.learning.costs.live_memory import peak_memory
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.methods import PWFF, LocalOnly
 from wfl_sim.methods.method import Method
@@ -90,12 +91,14 @@ def test_ppo_by_hand() -> None:
 def test_three_lengths_tell_what_each_token_costs() -> None:
     model = adapted(LAYERS, CRITIC).model.eval()
     texts = dummy_prompts(2, PromptLengths(request=P, answer=A))
-    found, cache = _generation(model, texts, Alignment(algorithm=PPO()))
+    found, cache, live = _generation(model, texts, Alignment(algorithm=PPO()))
     decoding = Decoding(sparsity=Sparsity(), temperature=1.0, end=0, pad=0)
     held = DynamicCache(config=model.config)
     counted = count_flops(model, lambda: generate(model, texts, decoding, [None], held))
     assert found == counted.total
     assert cache == pytest.approx(2 * L * 2 * (T - 1) * H * 4, rel=1e-3)
+    peak = peak_memory(model, lambda: generate(model, texts, decoding, [None]))
+    assert live == pytest.approx(peak, rel=2e-3)
 
 
 @pytest.fixture
@@ -248,11 +251,13 @@ def test_the_reference_and_the_anchor_are_held() -> None:
 
 
 def test_many_long_answers_need_a_cache() -> None:
-    """Keys and values of every layer and word: where they outweigh what is kept for backward."""
-    objective = Alignment(algorithm=PPO(minibatches=64))
-    phase = Phase(trains=("critic",), local=Local(steps=1, batch=64), objective=objective)
-    held = phase_cost(adapted(CRITIC), phase, PromptLengths(request=P, answer=A), ()).footprint
-    assert held.activations == 64 * 2 * L * (T - 1) * H * 4
+    """Keys and values of every layer and word outweigh what reading a short request takes."""
+    model = adapted(CRITIC).model.eval()
+    texts = dummy_prompts(64, PromptLengths(request=2, answer=A))
+    decoding = Decoding(sparsity=Sparsity(), temperature=1.0, end=0, pad=0)
+    _, cache, live = _generation(model, texts, Alignment(algorithm=PPO()))
+    peak = peak_memory(model, lambda: generate(model, texts, decoding, [None]))
+    assert cache == live == 64 * 2 * L * (2 + A - 1) * H * 4 < peak
 
 
 def test_adapters_and_lora_are_counted_too() -> None:

@@ -20,6 +20,7 @@ from wfl_sim.learning.causal.log_probabilities import log_probabilities
 from wfl_sim.learning.causal.prompts import PromptBatch, dummy_prompts, encode
 from wfl_sim.learning.costs.alignment import _generation
 from wfl_sim.learning.costs.counting import count_step
+from wfl_sim.learning.costs.live_memory import peak_memory
 from wfl_sim.learning.training import train_only
 from wfl_sim.methods.objectives import Alignment, Sparsity
 from wfl_sim.methods.phases import Local, one_phase
@@ -115,7 +116,8 @@ def test_writing_costs_what_is_computed(saved: Saved, architecture: str) -> None
     """With a cache, a state, or the whole text again for each word; and its memory."""
     model = Pretrained(pretrained=str(saved(architecture)))
     layout = PromptLengths(request=20, answer=9)
-    counted, held = _generation(causal_shape(model), dummy_prompts(3, layout), Alignment())
+    shape, dummies = causal_shape(model), dummy_prompts(3, layout)
+    counted, held, live = _generation(shape, dummies, Alignment())
     ids = torch.randint(5, 60, (3, 20), generator=torch.Generator().manual_seed(1))
     nothing = torch.zeros(3, 9, dtype=torch.int64)
     decoding = Decoding(sparsity=Sparsity(), temperature=1.0, end=-1, pad=0)
@@ -124,6 +126,8 @@ def test_writing_costs_what_is_computed(saved: Saved, architecture: str) -> None
         generate(load_causal(model), prompts, decoding, [None])
     assert counted == counter.get_total_flops()
     assert (held > 0) == (architecture != "OpenAIGPT")
+    peak = peak_memory(shape, lambda: generate(shape, dummies, decoding, [None]))
+    assert live == pytest.approx(peak, rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -157,12 +157,15 @@ def test_memory_by_hand_of_a_head() -> None:
     """A head on a frozen backbone keeps its input and the probabilities, not the layers."""
     adapted = AdaptedModel(bert(), [HEAD])
     one = phase("head")
-    all_weights = 4 * sum(p.numel() for p in adapted.model.parameters())
-    buffers = sum(b.numel() * b.element_size() for b in adapted.model.buffers())
+    footprint = count_step(adapted.model, adapted.trained(one), one, T).footprint
     learned = 4 * (H * C + C)
-    memory = count_step(adapted.model, adapted.trained(one), one, T).footprint.held
-    activations = memory - all_weights - buffers - 3 * learned
-    assert activations == 4 * B * (H + C) + 8 * B + 4  # also labels and the loss's divisor
+    assert (footprint.trained, footprint.moments) == (learned, 2 * learned)
+    assert footprint.frozen + learned == sum(
+        each.numel() * each.element_size()
+        for each in (*adapted.model.parameters(), *adapted.model.buffers())
+    )
+    # Also labels and the loss's divisor.
+    assert footprint.activations == 4 * B * (H + C) + 8 * B + 4
 
 
 def test_memory_grows_with_batch_and_what_is_trained() -> None:

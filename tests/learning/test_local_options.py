@@ -201,7 +201,7 @@ def test_layers_computed_anew_change_costs_and_no_result(quiet: Folder, shards: 
     assert steps[1].flops.total - steps[0].flops.total == 2 * layer + loras
     state = 4 * batch * tokens * hidden
     scores = 4 * batch * heads * tokens**2
-    assert plain.held - saving.held > 0.7 * (8 * state + 2 * scores)
+    assert plain.held - saving.held > 0.6 * (8 * state + 2 * scores)
     assert saving.activations < 0.65 * plain.activations
     assert saving.anew == pytest.approx(0.5 * (saving.anew + saving.activations), rel=0.3)
     assert (plain.reads, saving.reads) == (2, 3)
@@ -215,7 +215,9 @@ def test_small_passes_need_less_memory(quiet: Folder) -> None:
         steps.append(count_step(adapted.model, adapted.trained(phase), phase, 12))
     whole, parts, small = steps
     assert parts.flops == whole.flops
-    assert parts.footprint.held == small.footprint.held < 0.8 * whole.footprint.held
+    # Gradients of earlier passes are there in later ones.
+    earlier = small.footprint.trained
+    assert parts.footprint.held == small.footprint.held + earlier < 0.8 * whole.footprint.held
     fixed, weights = small.footprint, small.footprint.frozen + small.footprint.trained
     assert parts.footprint.moved == 4 * 2 * (weights + fixed.activations) + 10 * fixed.trained
 

@@ -43,6 +43,7 @@ from wfl_sim.learning.costs.counting import (
     size_of,
     storages,
 )
+from wfl_sim.learning.costs.live_memory import peak_memory
 from wfl_sim.learning.objectives import logits, next_word_cross_entropy, word_cross_entropy
 from wfl_sim.learning.tokenized import dummy_batch
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, PREFERENCES, Alignment
@@ -78,12 +79,12 @@ def phase_cost(
 
 def _answering(model: PreTrainedModel, phase: Phase, layout: PromptLengths) -> PhaseCost:
     """Return the cost of one batch of answers, written with a cache and without a gradient."""
-    flops, cache = _generation(model, dummy_prompts(phase.local.batch, layout), Alignment())
+    flops, cache, live = _generation(model, dummy_prompts(phase.local.batch, layout), Alignment())
     held = footprint_of([*model.parameters(), *model.buffers()], (), phase.local, {})
     return PhaseCost(
         flops=flops,
         steps=1,
-        footprint=replace(held, activations=cache),
+        footprint=replace(held, activations=cache, live=live),
         traffic=layout.answer * (held.frozen + cache),
         frozen_traffic=layout.answer * held.plain,
     )
@@ -123,6 +124,7 @@ def _preferences(
 
     step = count_update(model, trained, phase.local, update)
     footprint, steps = _with_copies(step, objective), phase.local.steps
+    footprint = replace(footprint, live=max(footprint.live, peak_memory(model, score)))
     scoring = footprint.passes * count_flops(model, score).with_attention(share)
     readings = 2 * math.ceil(footprint.passes)
     return PhaseCost(
@@ -168,7 +170,7 @@ def _rewards(
     step = count_update(model, trained, phase.local, update)
     updates = algorithm.epochs * algorithm.minibatches
     whole_batch = count / (len(minibatch) * algorithm.minibatches)  # minibatches may differ by one
-    generating, cache = _generation(model, texts, objective)
+    generating, cache, writing = _generation(model, texts, objective)
     flops = (
         generating
         + 2 * count_flops(model, score).with_attention(share)
@@ -176,8 +178,9 @@ def _rewards(
         + updates * whole_batch * step.flops.with_attention(share)
     )
     learning = _with_copies(step, objective)
-    # At its peak a device either generates, with a cache, or learns, with activations.
-    learning = replace(learning, activations=max(learning.activations, cache))
+    # A device generates, then scores, then asks for rewards, then learns.
+    live = max(learning.live, writing, *(peak_memory(model, each) for each in (score, reward)))
+    learning = replace(learning, live=live)
     rewarding = sum(_size(each) for each in networks)
     readings = layout.answer + 2 + heads  # every token needs all weights
     traffic = (
@@ -198,8 +201,11 @@ def _rewards(
 
 def _generation(
     model: PreTrainedModel, texts: PromptBatch, objective: Alignment
-) -> tuple[float, float]:
-    """Return the FLOPs of generating all answers, and the bytes of the cache at the end."""
+) -> tuple[float, float, float]:
+    """Return the FLOPs of generating all answers, and bytes: of the cache at the end, and alive.
+
+    With a cache most is alive when requests are read, or the cache at the end is more.
+    """
     first, length = texts.request.shape[1], texts.answer.shape[1]
     decoding = Decoding(sparsity=objective.attention, temperature=1.0, end=0, pad=0)
 
@@ -219,8 +225,9 @@ def _generation(
     windows = [each.sliding_window for each in layers if getattr(each, "is_sliding", False)]
     other = first + length > min(windows, default=math.inf) or cache_argument(model) is None
     if length <= 3 or other:
-        whole = generation(length)
+        whole, read = generation(length), texts
     else:
+        read = texts.with_answers(texts.answer[:, :1], texts.answer_mask[:, :1])
         # A token costs an affine function of the tokens in the cache: three lengths tell all.
         second, third = generation(2), generation(3)
         step, growth = second - prefill, third - 2 * second + prefill
@@ -229,7 +236,8 @@ def _generation(
     asked = kept_share(first + length, objective.attention, 0, first)
     answered = kept_share(first + length, objective.attention, first)
     flops = Flops(*prefill[:2]).with_attention(asked) + Flops(*later[:2]).with_attention(answered)
-    return float(flops), float(whole[2])
+    reading = peak_memory(model, lambda: generate(model, read, decoding, [None]))
+    return float(flops), float(whole[2]), max(reading, float(whole[2]))
 
 
 def _rollout(texts: PromptBatch, objective: Alignment) -> Rollout:

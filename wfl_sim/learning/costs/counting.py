@@ -13,6 +13,7 @@ from torch.nn import Parameter
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
+from wfl_sim.learning.costs.live_memory import peak_memory
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.shapes_alone import shapes_alone
 from wfl_sim.learning.tokenized import dummy_batch
@@ -40,6 +41,9 @@ class Footprint:
     """State of the optimiser."""
     activations: float
     """Tensors kept for the backward pass."""
+    live: float
+    """Tensors alive at the peak beside weights, moments and copies: those kept for the backward
+    pass, gradients, and what layers compute with."""
     copies: float = 0.0
     """Copies of trained weights: the reference of a policy, what a penalty pulls to."""
     passes: float = 1.0
@@ -51,8 +55,9 @@ class Footprint:
 
     @property
     def held(self) -> float:
-        """Memory at the peak; a gradient is as large as its weight."""
-        return self.frozen + 2 * self.trained + self.moments + self.copies + self.activations
+        """Memory at the peak, which is in a pass, or where the optimiser has all gradients."""
+        held = self.frozen + self.trained + self.moments + self.copies
+        return held + max(self.live, self.trained)
 
     @property
     def plain(self) -> float:
@@ -155,7 +160,7 @@ def count_update(
     pass, whatever its examples.
 
     Activations are the distinct storages that autograd saves in a forward pass with written-out
-    attention; a fused attention kernel needs less. Work space of the kernels is not counted.
+    attention; a fused attention kernel needs less.
     """
     train_only(model, trained)
     rows = local.at_once
@@ -165,8 +170,9 @@ def count_update(
     last = count_flops(model, lambda: update(rest)) if rest else Flops(0.0, 0.0)
     flops = Flops(whole * once.total + last.total, whole * once.attention + last.attention)
     weights, passes = [*model.parameters(), *model.buffers()], local.batch / rows
+    live = peak_memory(model, lambda: [update(rows) for _ in range(min(math.ceil(passes), 2))])
     footprint = footprint_of(weights, trained, local, saved)
-    footprint = replace(footprint, passes=passes)
+    footprint = replace(footprint, live=live, passes=passes)
     if layers := [each for each in model.modules() if checkpointed(each)]:
         sizes = _saved_by(layers, weights, lambda: count_flops(model, lambda: update(rows)))
         largest = max(sizes)
@@ -233,7 +239,10 @@ def saved_storages() -> Iterator[Storages]:
 def footprint_of(
     weights: Sequence[Tensor], trained: Iterable[Parameter], local: Local, saved: Storages
 ) -> Footprint:
-    """Return the memory of a step, in whose forward pass autograd has saved some storages."""
+    """Return the memory of a step, in whose forward pass autograd has saved some storages.
+
+    What layers compute with is left out of what is alive.
+    """
     held = storages(weights)
     learned = sum(parameter.nbytes for parameter in trained)
     activations = {address: each for address, each in saved.items() if address not in held}
@@ -243,6 +252,7 @@ def footprint_of(
         trained=float(learned),
         moments=float(moments(local) * learned),
         activations=size_of(activations),
+        live=size_of(activations) + learned,
     )
 
 
