@@ -19,7 +19,13 @@ from wfl_sim.device_models.availability import AVAILABILITIES, Availability
 from wfl_sim.device_models.frequency import GOVERNORS, Dvfs, FrequencyGovernor
 from wfl_sim.device_models.jitter import JITTERS, Jitter
 from wfl_sim.device_models.mobility.track import MOBILITIES, Mobility, Region, Track
-from wfl_sim.device_models.workload import Batches, StepExchange, UpdateCost, Workload
+from wfl_sim.device_models.workload import (
+    Batches,
+    StepExchange,
+    UpdateCost,
+    Workload,
+    Writing,
+)
 from wfl_sim.execution.executor import EXECUTORS, Backlog, Executor, Session
 from wfl_sim.execution.learner import GroupLearner, Learner
 from wfl_sim.execution.store import Store
@@ -179,6 +185,7 @@ __all__ = [
     "UpdateLoss",
     "Upload",
     "Workload",
+    "Writing",
     "shards",
     "stream",
     "train_phases",

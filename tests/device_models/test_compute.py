@@ -1,12 +1,15 @@
+import itertools
 from dataclasses import fields, replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import simpy
 
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models import ComputeConfig, Hardware, HardwareReference, catalogue
-from wfl_sim.device_models.workload import UpdateCost, Workload
+from wfl_sim.device_models.frequency import Dvfs, EnergyOptimal
+from wfl_sim.device_models.workload import UpdateCost, Workload, Writing
 from wfl_sim.network.devices.power_meter import ThermalState
 
 PI = HardwareReference().resolve("raspberry-pi-5")
@@ -36,6 +39,51 @@ def test_weights_in_less_bytes_are_read_in_less_time():
     assert config.footprint(work) == pytest.approx(2e9 + 6e9 * 0.56 / 4)
     assert config.job(board, work).traffic == pytest.approx((2e9 + 6e9 * 0.56 / 4) / 68e9)
     assert ComputeConfig().job(board, work).traffic == pytest.approx(8e9 / 68e9)
+
+
+def test_answers_are_written_before_anything_is_learned():
+    """Writing waits for the memory, learning for the arithmetic: their times add up."""
+    board = HardwareReference().resolve("jetson-orin-nano")
+    reached = board.peaks["fp16"] * board.utilisations.get("fp16", board.utilisation)
+    work = Workload(
+        0, 0, 3 * reached, 0, 0.0, memory=1.0, traffic=5 * 68e9, frozen_traffic=4 * 68e9,
+        writing=Writing(flops=reached, traffic=4 * 68e9, frozen_traffic=4 * 68e9),
+    )  # fmt: skip
+    job = ComputeConfig(precision="fp16").job(board, work)
+    assert job.seconds() == pytest.approx(4 + 2)
+    assert job.stretched(2).seconds() == pytest.approx(12)
+    assert job.seconds(0.25) == pytest.approx(4 + 8)
+    assert job.seconds(0.125) == pytest.approx(8 + 16)
+    assert ComputeConfig(precision="fp16", weights="nf4").job(board, work).seconds() == (
+        pytest.approx(1 + 2)
+    )
+    assert replace(job, writing=(0.0, 0.0)).seconds() == pytest.approx(5)
+
+
+@pytest.mark.parametrize("writing", [(0.0, 0.0), (0.3, 1.5), (0.3, 0.0), (0.9, 0.2), (0.0, 1.0)])
+def test_the_clock_of_least_energy_is_that_of_a_fine_grid(writing):
+    """Over two rooflines the energy may have two valleys."""
+    grid = np.linspace(0.1, 1.0, 1_801)
+    dvfs = Dvfs(highest=1e9, lowest=1e8, static_power=1.0)
+    for arithmetic, traffic, overhead, static, deadline in itertools.product(
+        (1.0, 4.0), (1.6, 2.2), (0.0, 0.5), (0.05, 2.0), (2.0, 4.5, 9.0, 100.0)
+    ):
+        job = UpdateCost(
+            arithmetic=arithmetic, traffic=traffic, writing=writing, overhead=overhead,
+            static=static, dynamic=2.0,
+        )  # fmt: skip
+        share = EnergyOptimal(deadline=deadline).share(job, dvfs)
+        seconds = np.array([job.seconds(x) for x in grid])
+        joules = np.array([job.joules(x) for x in grid])
+        in_time = seconds <= deadline
+        if in_time.any():
+            assert job.seconds(share) <= deadline * (1 + 1e-9)
+            assert job.joules(share) <= joules[in_time].min() * (1 + 1e-6)
+            assert max(job.slowest(deadline), 0.1) == pytest.approx(grid[in_time][0], abs=1e-3)
+        else:
+            assert job.seconds(share) == pytest.approx(seconds.min(), rel=1e-9)
+            assert share <= grid[seconds <= seconds.min() * (1 + 1e-9)][0] + 1e-3
+            assert job.slowest(deadline) > 1
 
 
 def test_transmit_power_is_radiated_over_efficiency_plus_circuit():

@@ -11,6 +11,7 @@ from transformers import DynamicCache, GPT2Config, GPT2LMHeadModel
 from wfl_sim.codecs import Float32
 from wfl_sim.data import Instruct
 from wfl_sim.data.examples import PromptLengths
+from wfl_sim.device_models.workload import Writing
 from wfl_sim.execution.task import InitialPrivate, InitialShared, LocalUpdate, StateRef
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
@@ -200,7 +201,10 @@ def test_frozen_weights_are_read_by_each_pass_and_each_word() -> None:
     """Written words, policy and reference, and two ways through two passes of two minibatches."""
     ppo, dpo = cost(PPO(epochs=2, minibatches=2), LAYERS, CRITIC), cost(DPO(), LAYERS)
     assert ppo.frozen_traffic == (A + 2 + 2 * 4) * ppo.footprint.frozen
+    assert ppo.writing.frozen_traffic == A * ppo.footprint.frozen
+    assert ppo.writing.flops < 0.5 * ppo.flops
     assert dpo.frozen_traffic == (2 + 2) * dpo.footprint.frozen
+    assert dpo.writing == Writing()
     phase = Phase(trains=(), local=Local(steps=1, batch=B), objective=Answering())
     rag = phase_cost(adapted(), phase, PromptLengths(request=P, answer=A), ())
     cache = rag.footprint.activations

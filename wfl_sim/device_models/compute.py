@@ -15,7 +15,7 @@ from wfl_sim.device_models.frequency import GOVERNORS, FrequencyGovernor, Full
 from wfl_sim.device_models.hardware import Hardware, Precision
 from wfl_sim.device_models.jitter import JITTERS, Constant, Jitter
 from wfl_sim.device_models.profile_table import ProfileTable
-from wfl_sim.device_models.workload import UpdateCost, Workload
+from wfl_sim.device_models.workload import UpdateCost, Workload, Writing
 
 BYTES_OF_A_WEIGHT = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.03, "nf4": 0.56}
 """Bytes of a weight; int8 and nf4 include the scales of their blocks (bitsandbytes' defaults)."""
@@ -69,14 +69,14 @@ class ComputeConfig:
         if dvfs is None and not isinstance(self.frequency, Full):
             raise LocatedError(f"needs hardware with `dvfs`, {hardware.name} has none", "frequency")
         static = hardware.compute_power if dvfs is None else dvfs.static_power
-        bandwidth = hardware.bandwidth
-        moved = workload.traffic - self._saved * workload.frozen_traffic
         own = hardware.utilisations
         share = own.get(self.precision, hardware.utilisation) if self.precision else None
         reached = self._peak(hardware) * (share or hardware.utilisation)
+        writing = workload.writing
         return UpdateCost(
             arithmetic=workload.update_flops / reached,
-            traffic=moved / bandwidth if bandwidth else 0.0,
+            traffic=self._traffic(hardware, workload),
+            writing=(writing.flops / reached, self._traffic(hardware, writing)),
             overhead=workload.steps * hardware.step_overhead,
             static=static,
             dynamic=hardware.compute_power - static,
@@ -101,6 +101,10 @@ class ComputeConfig:
     def footprint(self, workload: Workload) -> float:
         """Return the bytes that a local step needs with frozen weights in this precision."""
         return workload.memory - self._saved * workload.frozen
+
+    def _traffic(self, hardware: Hardware, work: Workload | Writing) -> float:
+        moved = work.traffic - self._saved * work.frozen_traffic
+        return moved / hardware.bandwidth if hardware.bandwidth else 0.0
 
     @property
     def _saved(self) -> float:

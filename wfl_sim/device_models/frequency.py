@@ -92,7 +92,8 @@ class EnergyOptimal:
     O s of overhead. Without overhead dE/dx = 0 gives x = (P_static / (2 P_dynamic))^(1/3), or
     f = (P_static / (2 kappa))^(1/3); with it x is the root of
     2 C P_dynamic x^3 + 3 O P_dynamic x^4 = C P_static, which is unique since the left side grows.
-    Beyond C / M, where M s of memory traffic bound the time, a faster clock only costs.
+    Beyond C / M, where M s of memory traffic bound the time, a faster clock only costs; where two
+    stages have such a point each, the best of both ranges counts.
     A deadline that cannot be met gets the least clock at which nothing is faster: that, or the
     highest.
     """
@@ -101,25 +102,31 @@ class EnergyOptimal:
 
     def share(self, job: UpdateCost, dvfs: Dvfs) -> float:
         """Return the share, between the lowest and the highest frequency."""
-        top = min(job.arithmetic / job.traffic, 1.0) if job.traffic > 0 else 1.0
-        left = self.deadline - job.overhead
-        needed = job.arithmetic / left if left > 0 else top
-        return max(min(max(_least_energy(job), needed), top), dvfs.least)
+        found = []
+        for low, high, arithmetic, fixed in job.pieces():
+            top, left = min(high, 1.0), self.deadline - fixed
+            if low < top:
+                needed = arithmetic / left if left > 0 else top
+                best = _least_energy(job, arithmetic, fixed)
+                found.append(min(max(best, needed, low), top))
+        in_time = [each for each in found if job.seconds(each) <= self.deadline]
+        best = min(in_time, key=job.joules) if in_time else max(found, default=0.0)
+        return max(best, dvfs.least)
 
 
-def _least_energy(job: UpdateCost) -> float:
+def _least_energy(job: UpdateCost, arithmetic: float, overhead: float) -> float:
     if job.dynamic == 0:
         return 1.0
     closed = float(power(job.static / (2 * job.dynamic), 1 / 3)) if job.static else 0.0
-    if job.overhead == 0 or closed == 0:
+    if overhead == 0 or closed == 0:
         return closed
     # Newton's method on a convex increasing function, from above the root: it falls monotonically.
     x = closed
     for _ in range(60):
-        value = (2 * job.arithmetic + 3 * job.overhead * x) * cubed(x) - (
-            job.arithmetic * job.static / job.dynamic
+        value = (2 * arithmetic + 3 * overhead * x) * cubed(x) - (
+            arithmetic * job.static / job.dynamic
         )
-        slope = (6 * job.arithmetic + 12 * job.overhead * x) * x * x
+        slope = (6 * arithmetic + 12 * overhead * x) * x * x
         step = value / slope
         x -= step
         if abs(step) <= 1e-15 * x:

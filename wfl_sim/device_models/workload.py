@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from channel_models.elementary import cubed
@@ -37,6 +39,21 @@ class StepExchange:
 
 
 @dataclass(frozen=True)
+class Writing:
+    """The part of a local update in which a network writes its answers, word after word."""
+
+    flops: float = 0.0
+    traffic: float = 0.0
+    """Bytes moved between memory and processor, at least: all weights for every word."""
+    frozen_traffic: float = 0.0
+    """Those of them that read weights without a gradient, all in float32."""
+
+    def times(self, count: int) -> Writing:
+        """Return that of so many times as much."""
+        return Writing(count * self.flops, count * self.traffic, count * self.frozen_traffic)
+
+
+@dataclass(frozen=True)
 class Workload:
     """What one local update of one device costs, before any hardware is named.
 
@@ -61,6 +78,8 @@ class Workload:
     """Least bytes that all local steps move between memory and processor; 0 if unknown."""
     frozen_traffic: float = 0.0
     """Bytes of `traffic` that read weights without a gradient, all in float32."""
+    writing: Writing = Writing()
+    """The part of these FLOPs and bytes that writes answers before anything is learned."""
     model: str = ""
     """Name of the model in tables of measurements."""
     method: str = ""
@@ -80,15 +99,18 @@ class Workload:
 class UpdateCost:
     """Seconds and watts of a local update as functions of the frequency.
 
-    With the frequency as a share x of the highest, the time is
-    ``max(arithmetic / x, traffic) + overhead``, a roofline of which only the arithmetic follows the
-    clock, and the power beyond idle is ``static + dynamic x^3`` (P = P_static + kappa f^3).
+    An update writes answers, if it does, and then learns: two stages, each on a roofline of which
+    only the arithmetic follows the clock. With the frequency as a share x of the highest, the time
+    is the sum of ``max(arithmetic / x, traffic)`` over stages, and ``overhead``; the power beyond
+    idle is ``static + dynamic x^3`` (P = P_static + kappa f^3).
     """
 
     arithmetic: float
     """Seconds of arithmetic at the highest frequency."""
     traffic: float = 0.0
-    """Seconds of memory traffic, a lower bound of the time."""
+    """Seconds of memory traffic."""
+    writing: tuple[float, float] = (0.0, 0.0)
+    """The part of both in which answers are written."""
     overhead: float = 0.0
     """Seconds of launches and data loading."""
     static: float
@@ -101,11 +123,36 @@ class UpdateCost:
         times = {
             name: factor * getattr(self, name) for name in ("arithmetic", "traffic", "overhead")
         }
-        return replace(self, **times)
+        arithmetic, traffic = self.writing
+        return replace(self, **times, writing=(factor * arithmetic, factor * traffic))
 
     def seconds(self, share: float = 1.0) -> float:
         """Return the time at a share of the highest frequency, in s."""
-        return max(self.arithmetic / share, self.traffic) + self.overhead
+        bound = [max(arithmetic / share, traffic) for arithmetic, traffic in self._stages]
+        return sum(bound) + self.overhead
+
+    def slowest(self, seconds: float) -> float:
+        """Return the least share of the highest frequency that takes no longer; inf if none.
+
+        It may be above 1, as if the clock could be faster.
+        """
+        for _, high, arithmetic, fixed in self.pieces():
+            if seconds > fixed and arithmetic / (seconds - fixed) <= high:
+                return arithmetic / (seconds - fixed)
+        return math.inf
+
+    def pieces(self) -> Iterator[tuple[float, float, float, float]]:
+        """Yield ranges of the share x in which the time is a / x + b: lowest, highest, a, b in s.
+
+        The last ends where memory bounds all stages, so that a faster clock changes nothing.
+        """
+        knee = {each: each[0] / each[1] if each[1] else math.inf for each in self._stages}
+        low = 0.0
+        for high in sorted({knee[each] for each in self._stages if each[0]}):
+            arithmetic = sum(each[0] for each in self._stages if knee[each] >= high)
+            traffic = sum(each[1] for each in self._stages if knee[each] < high)
+            yield low, high, arithmetic, traffic + self.overhead
+            low = high
 
     def power(self, share: float = 1.0) -> float:
         """Return the W drawn beyond idle at a share of the highest frequency."""
@@ -114,3 +161,8 @@ class UpdateCost:
     def joules(self, share: float = 1.0) -> float:
         """Return the J drawn beyond idle at a share of the highest frequency."""
         return self.power(share) * self.seconds(share)
+
+    @property
+    def _stages(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        arithmetic, traffic = self.writing
+        return self.writing, (self.arithmetic - arithmetic, self.traffic - traffic)

@@ -207,5 +207,4 @@ class JointEnergy:
 
     def _slowest(self) -> FloatArray:
         """(n,) Clock below which computing alone takes all the time."""
-        left = np.maximum(self.time - np.array([job.overhead for job in self.jobs]), 1e-9)
-        return np.minimum(np.array([job.arithmetic for job in self.jobs]) / left, 1.0)
+        return np.minimum([job.slowest(self.time) for job in self.jobs], 1.0)

@@ -19,6 +19,7 @@ from transformers import DynamicCache, PreTrainedModel
 
 from channel_models.validation import FloatArray
 from wfl_sim.data.examples import PromptLengths
+from wfl_sim.device_models.workload import Writing
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.policy import (
     Rollout,
@@ -170,7 +171,7 @@ def _rewards(
     step = count_update(model, trained, phase.local, update)
     updates = algorithm.epochs * algorithm.minibatches
     whole_batch = count / (len(minibatch) * algorithm.minibatches)  # minibatches may differ by one
-    generating, cache, writing = _generation(model, texts, objective)
+    generating, cache, alive = _generation(model, texts, objective)
     flops = (
         generating
         + 2 * count_flops(model, score).with_attention(share)
@@ -179,23 +180,26 @@ def _rewards(
     )
     learning = _with_copies(step, objective)
     # A device generates, then scores, then asks for rewards, then learns.
-    live = max(learning.live, writing, *(peak_memory(model, each) for each in (score, reward)))
+    live = max(learning.live, alive, *(peak_memory(model, each) for each in (score, reward)))
     learning = replace(learning, live=live)
     rewarding = sum(_size(each) for each in networks)
-    readings = layout.answer + 2 + heads  # every token needs all weights
-    traffic = (
-        readings * _size(model)
-        + layout.answer * cache  # and about half the cache, read and written
-        + rewarding
-        + updates * step.footprint.moved
+    # Every token that is written needs all weights, and about half the cache, read and written.
+    written = Writing(
+        flops=generating,
+        traffic=layout.answer * (_size(model) + cache),
+        frozen_traffic=layout.answer * learning.plain,
     )
+    readings = 2 + heads
+    traffic = readings * _size(model) + rewarding + updates * step.footprint.moved
     frozen = readings * learning.plain + rewarding + updates * step.footprint.frozen_moved
+    steps = phase.local.steps
     return PhaseCost(
-        flops=phase.local.steps * flops,
-        steps=phase.local.steps * updates,
+        flops=steps * flops,
+        steps=steps * updates,
         footprint=replace(learning, frozen=learning.frozen + rewarding),
-        traffic=phase.local.steps * traffic,
-        frozen_traffic=phase.local.steps * frozen,
+        traffic=steps * (written.traffic + traffic),
+        frozen_traffic=steps * (written.frozen_traffic + frozen),
+        writing=written.times(steps),
     )
 
 

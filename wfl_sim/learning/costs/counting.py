@@ -13,6 +13,7 @@ from torch.nn import Parameter
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
+from wfl_sim.device_models.workload import Writing
 from wfl_sim.learning.costs.live_memory import peak_memory
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.shapes_alone import shapes_alone
@@ -108,6 +109,8 @@ class PhaseCost:
     """Bytes moved between memory and processor, at least."""
     frozen_traffic: float
     """Those of them that read frozen weights, but for weights held in a byte or less."""
+    writing: Writing = Writing()
+    """The part of it in which a network writes answers."""
 
 
 @dataclass(frozen=True, kw_only=True)

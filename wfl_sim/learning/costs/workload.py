@@ -16,7 +16,7 @@ import numpy as np
 from wfl_sim.codecs.codec import payload_bits
 from wfl_sim.config.plugin_code import code_of
 from wfl_sim.data.examples import PromptLengths
-from wfl_sim.device_models.workload import Batches, StepExchange, Workload
+from wfl_sim.device_models.workload import Batches, StepExchange, Workload, Writing
 from wfl_sim.execution.lru_cache import LruCache
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.rewards import reward_models_of
@@ -58,6 +58,7 @@ class CountedUpdate:
         """Return the costs of an update with the steps of these phases."""
         numbers = [phase.local.steps for phase in phases]
         counted = [*zip(numbers, self.steps, strict=True)]
+        written = [each.writing.times(number) for number, each in counted]
         return replace(
             self.apart,
             update_flops=sum(number * each.flops for number, each in counted),
@@ -66,6 +67,11 @@ class CountedUpdate:
             frozen=min(each.footprint.plain for each in self.steps),
             traffic=sum(number * each.traffic for number, each in counted),
             frozen_traffic=sum(number * each.frozen_traffic for number, each in counted),
+            writing=Writing(
+                flops=sum(each.flops for each in written),
+                traffic=sum(each.traffic for each in written),
+                frozen_traffic=sum(each.frozen_traffic for each in written),
+            ),
             batches=()
             if self.apart.exchange or any(isinstance(p.objective, Answering) for p in phases)
             else tuple(Batches(phase.local.steps, phase.local.batch, tokens) for phase in phases),
