@@ -6,7 +6,7 @@ from typing import Annotated
 import pytest
 from annotated_types import Ge, Gt, Le, Lt
 
-from wfl_sim.config.fields import Bounded, PositiveFloat
+from wfl_sim.config.fields import BelowOne, Bounded, PositiveFloat
 from wfl_sim.config.validation import validate
 
 
@@ -16,6 +16,7 @@ class Kind(Bounded):
     rate: PositiveFloat = 0.1
     share: Annotated[float, Gt(0), Le(1)] | None = None
     decay: Annotated[float, Ge(0), Lt(0.5)] = 0.0
+    betas: tuple[BelowOne, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,8 @@ class Narrower(Kind):
         ({"share": 1.5}, "share must be at most 1, got 1.5"),
         ({"decay": -0.1}, "decay must not be negative, got -0.1"),
         ({"decay": 0.5}, "decay must be less than 0.5, got 0.5"),
+        ({"betas": (0.9, 1.0)}, "betas must be less than 1, got 1.0"),
+        ({"betas": [float("nan")]}, "betas must not be negative, got nan"),
     ],
 )
 def test_a_value_beyond_a_bound_is_refused_by_its_name(options, message):

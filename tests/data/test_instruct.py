@@ -189,7 +189,7 @@ def test_impossible_data_are_refused(options: dict[str, object], said: str) -> N
 
 
 def test_impossible_preferences_are_refused() -> None:
-    with pytest.raises(ValueError, match="values must lie"):
+    with pytest.raises(ValueError, match="values must be at most 1"):
         Preferences(values=(1.5,))
     with pytest.raises(ValueError, match=r"mean must be less than 1, got 1\.0"):
         Preferences(mean=1.0)

@@ -23,6 +23,8 @@ PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
 BelowOne = Annotated[float, Ge(0), Lt(1)]
 Share = Annotated[float, Ge(0), Le(1)]
+PositiveShare = Annotated[float, Gt(0), Le(1)]
+ProperShare = Annotated[float, Gt(0), Lt(1)]
 
 _BOUNDS: Final[Mapping[str, tuple[Callable[[Any, Any], bool], str]]] = {
     "ge": (operator.ge, "be at least"),
@@ -41,7 +43,7 @@ def must(bound: str, value: float) -> str:
 
 
 class Bounded:
-    """A dataclass whose fields keep the bounds of their annotations.
+    """A dataclass whose fields, and the items of those that are tuples, keep their bounds.
 
     In a scenario file pydantic sees to it; here, where an object is made in Python.
 
@@ -53,9 +55,11 @@ class Bounded:
         kind: Any = type(self)
         for name, bound, limit in _bounds_of(kind):
             value = getattr(self, name)
-            absent = value is None and name in _optional(kind)
-            if not absent and (value is None or not _BOUNDS[bound][0](value, limit)):
-                raise ValueError(f"{name} {must(bound, limit)}, got {value}")
+            if value is None and name in _optional(kind):
+                continue
+            for each in value if isinstance(value, tuple | list) else (value,):
+                if each is None or not _BOUNDS[bound][0](each, limit):
+                    raise ValueError(f"{name} {must(bound, limit)}, got {each}")
 
 
 @cache

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Final, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge
 
-from wfl_sim.config.fields import Bounded, NonNegativeFloat, PositiveFloat, Share
+from wfl_sim.config.fields import Bounded, NonNegativeFloat, PositiveFloat, ProperShare, Share
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Instructions, Length, PromptLengths, Shards
 from wfl_sim.data.instruct_rules import (
@@ -24,7 +24,7 @@ from wfl_sim.data.instruct_rules import (
     solution,
 )
 from wfl_sim.data.partition import IID, PARTITIONS, Partition, divided
-from wfl_sim.data.sharding import DATA, TestFraction, hold_out_rows, shards
+from wfl_sim.data.sharding import DATA, hold_out_rows, shards
 from wfl_sim.randomness import stream
 
 _TRIES: Final = 50
@@ -116,15 +116,9 @@ class Preferences(Bounded):
             where the concentration is small, all near the mean where it is large.
     """
 
-    values: tuple[float, ...] = ()
-    mean: Annotated[float, Gt(0), Lt(1)] = 0.5
+    values: tuple[Share, ...] = ()
+    mean: ProperShare = 0.5
     concentration: PositiveFloat = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for value in self.values:
-            if not 0 <= value <= 1:
-                raise ValueError(f"values must lie in [0, 1], got {value}")
 
     def of(self, devices: int, seed: int) -> list[float]:
         """Return the preference of each device."""
@@ -165,7 +159,7 @@ class Instruct(Bounded):
     examples: Annotated[int, Ge(2)] = 96
     request_tokens: Length = 24
     answer_tokens: Length = 12
-    test_fraction: TestFraction = 0.25
+    test_fraction: ProperShare = 0.25
     partition: Annotated[Partition, From(PARTITIONS)] = field(default_factory=IID)
     stock: Share = 0.0
     preferences: Preferences = field(default_factory=Preferences)

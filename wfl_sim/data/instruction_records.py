@@ -10,13 +10,13 @@ import numpy as np
 from annotated_types import Ge
 
 from wfl_sim.config.errors import counted
-from wfl_sim.config.fields import Bounded, FilePath
+from wfl_sim.config.fields import Bounded, FilePath, ProperShare
 from wfl_sim.config.registry import From
 from wfl_sim.data.dialogues import KINDS, Exchange, conversations, kind_of
 from wfl_sim.data.examples import Instructions, Length, PromptLengths, Shards, joined
 from wfl_sim.data.hub import load_hub
 from wfl_sim.data.partition import IID, PARTITIONS, Partition, divided
-from wfl_sim.data.sharding import DATA, TestFraction, draw_rows, hold_out_rows, left_out
+from wfl_sim.data.sharding import DATA, draw_rows, hold_out_rows, left_out
 from wfl_sim.data.text_file import TextFile, check_apart, scalar
 
 FILES: Final = (".json", ".jsonl")
@@ -67,7 +67,7 @@ class InstructionRecords(Bounded, TextFile):
     split: str = "train"
     request_tokens: Length = 96
     answer_tokens: Length = 32
-    test_fraction: TestFraction = 0.2
+    test_fraction: ProperShare = 0.2
     test: Annotated[str, FilePath(or_name=True, files=FILES)] | None = None
     documents: Annotated[str, FilePath(files=(".txt",))] | None = None
     partition: Annotated[Partition, From(PARTITIONS)] = field(default_factory=IID)

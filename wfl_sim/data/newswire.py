@@ -6,12 +6,12 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
-from wfl_sim.config.fields import Bounded, Share
+from wfl_sim.config.fields import Bounded, ProperShare, Share
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Examples, Padding, Shards
 from wfl_sim.data.newswire_grammar import Writer, draw, lexicon
 from wfl_sim.data.partition import PARTITIONS, Dirichlet, Partition, divided
-from wfl_sim.data.sharding import DATA, TestFraction, shards
+from wfl_sim.data.sharding import DATA, shards
 from wfl_sim.randomness import stream
 
 
@@ -39,7 +39,7 @@ class Newswire(Bounded):
     topics: Annotated[int, Ge(2), Le(8)] = 8
     examples: Annotated[int, Ge(2)] = 128
     tokens: Annotated[int, Ge(16)] = 32
-    test_fraction: TestFraction = 0.25
+    test_fraction: ProperShare = 0.25
     partition: Annotated[Partition, From(PARTITIONS)] = field(default_factory=Dirichlet)
     dialect: Share = 0.5
     concept_shift: Share = 0.0

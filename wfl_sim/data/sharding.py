@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
-from annotated_types import Gt, Lt
 from numpy.typing import NDArray
 
 from wfl_sim.config.errors import counted
@@ -15,8 +14,6 @@ from wfl_sim.data.examples import Examples, Shards, joined
 from wfl_sim.randomness import stream
 
 Row = TypeVar("Row")
-TestFraction = Annotated[float, Gt(0), Lt(1)]
-"""Part of the examples of a device that is held out."""
 
 
 class Data(Protocol):

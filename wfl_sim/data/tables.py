@@ -14,11 +14,11 @@ import numpy as np
 from annotated_types import Ge
 
 from wfl_sim.config.errors import counted, in_json
-from wfl_sim.config.fields import Bounded, FilePath, Share
+from wfl_sim.config.fields import Bounded, FilePath, ProperShare, Share
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Examples, Padding, Shards
 from wfl_sim.data.partition import IID, PARTITIONS, Dirichlet, Partition, divided, in_order
-from wfl_sim.data.sharding import DATA, TestFraction, draw_rows, left_out, repeated, shards
+from wfl_sim.data.sharding import DATA, draw_rows, left_out, repeated, shards
 from wfl_sim.data.text_file import Source, TextFile, check_apart, scalar
 
 _LONGEST_FIELD: Final = 2**30
@@ -70,7 +70,7 @@ class Table(Bounded, Source):
     pair: str | None = None
     label: str = "label"
     tokens: Annotated[int, Ge(8)] = 64
-    test_fraction: TestFraction = 0.2
+    test_fraction: ProperShare = 0.2
     partition: Annotated[Partition, From(PARTITIONS)] = field(default_factory=Dirichlet)
     concept_shift: Share = 0.0
     limit: Annotated[int, Ge(2)] | None = None

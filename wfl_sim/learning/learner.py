@@ -46,9 +46,7 @@ class PeftLearner(LearnerContext):
     """
 
     def __post_init__(self) -> None:
-        for name, value in (("tokens", self.tokens), ("threads", self.threads)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        super().__post_init__()
         self.server.check(self.method)
         check_compatible(self.model, self.method, self.shards)
 

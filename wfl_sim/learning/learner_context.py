@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from wfl_sim.codecs.codec import Codec
+from wfl_sim.config.fields import Bounded, PositiveInt
 from wfl_sim.data.examples import Examples, Instructions, Padding, PromptLengths, Shards
 from wfl_sim.data.metrics import Judge, NamedMetrics
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
@@ -183,14 +184,14 @@ class ModelCache:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class LearnerContext:
+class LearnerContext(Bounded):
     """What counts or executes tasks of a learner is given the learner as this."""
 
     model: Pretrained
     method: Method
     shards: Shards
     """The devices' examples."""
-    tokens: int
+    tokens: PositiveInt
     """Length to which every text is cut or padded."""
     codec_up: Codec
     """Codec of uploads."""
@@ -202,7 +203,7 @@ class LearnerContext:
     """Rank of each device whose group has one of its own."""
     privacy: Privacy | None = None
     """What is done to an update before it is encoded, and what protects it on its way."""
-    threads: int = 1
+    threads: PositiveInt = 1
     """Threads of torch in every task. They decide the last bits, so they are in the recipe."""
     padding: Padding = "fixed"
     """How long the texts of a batch are made."""

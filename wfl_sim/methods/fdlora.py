@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from wfl_sim.config.fields import Bounded, PositiveFloat, PositiveInt
+from wfl_sim.config.fields import BelowOne, Bounded, PositiveFloat, PositiveInt
 from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.local_update import ClientContext, EvaluateLoss, LocalResult, LocalRun, Train
 from wfl_sim.methods.method import METHODS
@@ -31,15 +31,10 @@ class FDLoRA(Bounded):
 
     lora: LoRA = field(default_factory=LoRA)
     outer_lr: PositiveFloat = 1.0
-    outer_momentum: float = 0.5
+    outer_momentum: BelowOne = 0.5
     period: PositiveInt = 5
     samples: PositiveInt = 16
     local: Local = field(default_factory=Local)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.outer_momentum < 1:
-            raise ValueError(f"outer_momentum must be in [0, 1), got {self.outer_momentum}")
 
     @property
     def parts(self) -> tuple[Part, ...]:

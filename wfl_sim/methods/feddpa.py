@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wfl_sim.config.fields import Bounded, PositiveInt
+from wfl_sim.config.fields import Bounded, PositiveInt, Share
 from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.local_update import ClientContext, EmbedTexts, LocalResult, LocalRun, Train
 from wfl_sim.methods.method import METHODS
@@ -36,14 +36,9 @@ class FedDPA(WeightedMean, Bounded):
 
     lora: LoRA = field(default_factory=LoRA)
     variant: Literal["F", "T"] = "T"
-    cap: float = 0.5
+    cap: Share = 0.5
     samples: PositiveInt = 5
     local: Local = field(default_factory=Local)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.cap <= 1:
-            raise ValueError(f"cap must lie in [0, 1], got {self.cap}")
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -17,7 +17,7 @@ from typing import Annotated, ClassVar, Final
 
 import numpy as np
 
-from wfl_sim.config.fields import Bounded, NonNegativeFloat
+from wfl_sim.config.fields import Bounded, NonNegativeFloat, PositiveFloat, Share
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.local_update import ClientContext, LocalResult, LocalRun, train_phases
@@ -39,13 +39,13 @@ class FedMOA(Bounded):
     lora: LoRA = field(default_factory=LoRA)
     algorithm: Annotated[Algorithm, From(ALGORITHMS)] = field(default_factory=GRPO)
     rewards: Rewards = field(default_factory=Rewards)
-    weight: float | None = 0.5
+    weight: Share | None = 0.5
     """Of helpfulness at first; safety has the rest. None for the preference of the device."""
     weight_rate: NonNegativeFloat = 0.1
     """Step of the weights' logits for gradients of one direction."""
     sharpness: NonNegativeFloat = 1.0
     """Uploads weigh n_k exp(sharpness z_k), with z_k the standardised mean primary reward."""
-    temperature: float = 1.0
+    temperature: PositiveFloat = 1.0
     local: Local = field(default_factory=lambda: Local(steps=4, batch=32, lr=1e-3))
 
     def __post_init__(self) -> None:

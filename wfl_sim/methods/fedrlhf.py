@@ -10,7 +10,7 @@ the same weights of rewards: federated PPO without personalisation. Sizes are wf
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from wfl_sim.config.fields import Bounded, PositiveInt
+from wfl_sim.config.fields import Bounded, PositiveFloat, PositiveInt, Share
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.method import METHODS
@@ -27,8 +27,8 @@ class FedRLHF(WeightedMean, Bounded):
     layers: PositiveInt = 2
     algorithm: Annotated[Algorithm, From(ALGORITHMS)] = field(default_factory=PPO)
     rewards: Rewards = field(default_factory=Rewards)
-    weight: float | None = 0.5
-    temperature: float = 1.0
+    weight: Share | None = 0.5
+    temperature: PositiveFloat = 1.0
     local: Local = field(default_factory=lambda: Local(steps=4, batch=32, lr=2e-4))
 
     def __post_init__(self) -> None:

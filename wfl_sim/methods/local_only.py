@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from wfl_sim.config.fields import Bounded, NonNegativeInt
+from wfl_sim.config.fields import Bounded, NonNegativeInt, PositiveFloat, Share
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.method import METHODS
@@ -35,9 +35,9 @@ class LocalOnly(Bounded):
     algorithm: Annotated[Algorithm, From(ALGORITHMS)] | None = None
     """PPO, GRPO or DPO; without one it learns from labels or answers."""
     rewards: Rewards = field(default_factory=Rewards)
-    weight: float | None = None
+    weight: Share | None = None
     attention: Sparsity = field(default_factory=Sparsity)
-    temperature: float = 1.0
+    temperature: PositiveFloat = 1.0
     local: Local = field(default_factory=Local)
 
     def __post_init__(self) -> None:

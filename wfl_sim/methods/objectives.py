@@ -12,7 +12,15 @@ from typing import Annotated, Any, Final, Literal, Protocol, runtime_checkable
 from annotated_types import Ge
 from numpy.typing import ArrayLike
 
-from wfl_sim.config.fields import Bounded, FilePath, NonNegativeFloat, PositiveFloat, PositiveInt
+from wfl_sim.config.fields import (
+    Bounded,
+    FilePath,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    PositiveShare,
+    Share,
+)
 from wfl_sim.config.registry import From, Registry
 from wfl_sim.methods.parts import Critic, Part
 
@@ -57,18 +65,12 @@ class PPO(Bounded):
     target_kl: PositiveFloat | None = None
     adapt: NonNegativeFloat = 0.1
     """Gain of the adaptation of `kl`."""
-    discount: float = 1.0
-    trace: float = 0.95
+    discount: Share = 1.0
+    trace: Share = 0.95
     """Lambda of generalised advantage estimation (arXiv 1506.02438)."""
     value_weight: NonNegativeFloat = 0.1
     epochs: PositiveInt = 2
     minibatches: PositiveInt = 2
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("discount", "trace"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
 
     @property
     def answers(self) -> int:
@@ -165,7 +167,7 @@ class Rewards:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sparsity:
+class Sparsity(Bounded):
     """Sparse self-attention: which of the words before it a word looks at.
 
     `local`: the nearest. `strided`: the nearest, and beyond them every fourth (R. Child et al.,
@@ -174,12 +176,8 @@ class Sparsity:
     it; 1 keeps all.
     """
 
-    ratio: float = 1.0
+    ratio: PositiveShare = 1.0
     pattern: Literal["local", "strided"] = "strided"
-
-    def __post_init__(self) -> None:
-        if not 0 < self.ratio <= 1:
-            raise ValueError(f"ratio must lie in (0, 1], got {self.ratio}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +186,7 @@ class Alignment(Bounded):
 
     algorithm: Annotated[Algorithm, From(ALGORITHMS)] = field(default_factory=PPO)
     rewards: Rewards = field(default_factory=Rewards)
-    weight: float | None = None
+    weight: Share | None = None
     """a; None for the preference of the device that holds the data."""
     combine: Literal["linear", "mgda", "pcgrad", "hypergradient"] = "linear"
     """Rewards are added before learning, or the gradients of both combined into one direction; the
@@ -203,8 +201,6 @@ class Alignment(Bounded):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.weight is not None and not 0 <= self.weight <= 1:
-            raise ValueError(f"weight must lie in [0, 1], got {self.weight}")
         if not isinstance(self.algorithm, PPO | GRPO | DPO):
             raise ValueError(f"algorithm must be ppo, grpo or dpo, got {self.algorithm!r}")
         if self.combine != "linear" and isinstance(self.algorithm, DPO):

@@ -13,6 +13,7 @@ layers, the ratio of sparsity, penalty, algorithmic constants, and that the crit
 
 from dataclasses import dataclass, field
 
+from wfl_sim.config.fields import NonNegativeFloat, Share
 from wfl_sim.methods.fedrlhf import FedRLHF
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.objectives import Sparsity, critic_of
@@ -27,8 +28,8 @@ class PFIT(FedRLHF):
     All parts learn jointly from a_k r_help + (1 - a_k) r_safe - b |d_k|^2.
     """
 
-    weight: float | None = None
-    distance: float = 0.01
+    weight: Share | None = None
+    distance: NonNegativeFloat = 0.01
     attention: Sparsity = field(default_factory=lambda: Sparsity(ratio=0.75))
 
     @property

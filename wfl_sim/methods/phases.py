@@ -6,6 +6,7 @@ from typing import Literal
 
 from wfl_sim.config.contracts import check_dataclass
 from wfl_sim.config.fields import (
+    BelowOne,
     Bounded,
     NonNegativeFloat,
     NonNegativeInt,
@@ -71,11 +72,11 @@ class Local(Bounded):
     """Largest Euclidean norm of the gradient of a step; 0: any."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
     weight_decay: NonNegativeFloat = 0.0
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[BelowOne, BelowOne] = (0.9, 0.999)
     """Decay of AdamW's averages of gradients and of their squares."""
     eps: PositiveFloat = 1e-8
     """AdamW adds it to the root of the second average."""
-    momentum: float = 0.0
+    momentum: BelowOne = 0.0
     """Momentum of SGD."""
 
     def __post_init__(self) -> None:
@@ -89,13 +90,9 @@ class Local(Bounded):
                 "decay_rounds must be more than warmup_rounds with round_scheduler_type: linear "
                 "or cosine, and belongs to them"
             )
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas must be in [0, 1), got {list(self.betas)}")
         for name, default in (("betas", (0.9, 0.999)), ("eps", 1e-8)):
             if self.optimizer != "adamw" and getattr(self, name) != default:
                 raise ValueError(f"{name} belongs to optimizer: adamw")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum must be in [0, 1), got {self.momentum}")
         if self.momentum and self.optimizer != "sgd":
             raise ValueError("momentum belongs to optimizer: sgd")
 

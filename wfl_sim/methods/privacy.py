@@ -8,6 +8,7 @@ import numpy as np
 
 from channel_models.units import Unit
 from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import Bounded, NonNegativeFloat, ProperShare
 from wfl_sim.state import State, each, times
 
 
@@ -39,7 +40,7 @@ class SecureAggregation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Privacy:
+class Privacy(Bounded):
     """What protects a device's update: user-level differential privacy, secure aggregation.
 
     An update is scaled down to the norm `clip`, then Gaussian noise is added on the device
@@ -49,11 +50,11 @@ class Privacy:
     with `local` each adds all of it.
     """
 
-    clip: float = 0.0
+    clip: NonNegativeFloat = 0.0
     """Largest Euclidean norm of an update over all that is sent; 0 leaves updates as they are."""
-    noise_multiplier: float = 0.0
+    noise_multiplier: NonNegativeFloat = 0.0
     noise: Literal["distributed", "local"] = "distributed"
-    delta: float = 1e-5
+    delta: ProperShare = 1e-5
     """Delta for which epsilon is reported."""
     accountant: Literal["rdp", "pld"] = "rdp"
     """How epsilon is composed: by Renyi orders, or by the distribution of the privacy loss."""
@@ -62,13 +63,9 @@ class Privacy:
     """Number of devices of a round; a scenario sets it by its rounds."""
 
     def __post_init__(self) -> None:
-        for name in ("clip", "noise_multiplier"):
-            if getattr(self, name) < 0:
-                raise LocatedError(f"must not be negative, got {getattr(self, name)}", name)
+        super().__post_init__()
         if self.noise_multiplier and not self.clip:
             raise LocatedError("is missing: noise is measured by it", "clip")
-        if not 0 < self.delta < 1:
-            raise LocatedError(f"must lie in (0, 1), got {self.delta}", "delta")
 
     @property
     def deviation(self) -> float:

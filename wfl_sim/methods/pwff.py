@@ -14,6 +14,7 @@ by MGDA, by PCGrad, or by adding the rewards first (`linear`). Everything else i
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from wfl_sim.config.fields import NonNegativeFloat, PositiveFloat, Share
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.method import METHODS
@@ -39,11 +40,11 @@ class PWFF(WeightedMean):
     lora: LoRA = field(default_factory=LoRA)
     algorithm: Annotated[Algorithm, From(ALGORITHMS)] = field(default_factory=PPO)
     rewards: Rewards = field(default_factory=Rewards)
-    weight: float | None = None
+    weight: Share | None = None
     combine: Literal["linear", "mgda", "pcgrad"] = "mgda"
-    distance: float = 0.01
+    distance: NonNegativeFloat = 0.01
     attention: Sparsity = field(default_factory=Sparsity)
-    temperature: float = 1.0
+    temperature: PositiveFloat = 1.0
     local: Local = field(default_factory=lambda: Local(steps=4, batch=32, lr=1e-3))
 
     def __post_init__(self) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
+from annotated_types import Ge, Lt
 from numpy.typing import NDArray
 
 from wfl_sim.config.answers import numbers
@@ -47,15 +48,11 @@ class Median:
 
 @ROBUST("trimmed-mean")
 @dataclass(frozen=True, kw_only=True)
-class TrimmedMean:
+class TrimmedMean(Bounded):
     """Mean of each value without its smallest and largest (arXiv 1803.01498, definition 2)."""
 
-    share: float = 0.1
+    share: Annotated[float, Ge(0), Lt(0.5)] = 0.1
     """Share of the uploads that is left out at each end, rounded down."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.share < 0.5:
-            raise ValueError(f"share must lie in [0, 0.5), got {self.share}")
 
     def combine(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the mean of what is left of each value."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Protocol
+from typing import Protocol
 
-from annotated_types import Gt, Le
-
-from wfl_sim.config.fields import Bounded, NonNegativeFloat
+from wfl_sim.config.fields import Bounded, NonNegativeFloat, PositiveShare
 from wfl_sim.config.registry import Registry
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.state import State, minus, plus
@@ -65,7 +63,7 @@ class Mixing(Bounded):
     What the shared state has not had before is taken as it is.
     """
 
-    alpha: Annotated[float, Gt(0), Le(1)] = 0.6
+    alpha: PositiveShare = 0.6
     exponent: NonNegativeFloat = 0.5
     needs_base = False
 

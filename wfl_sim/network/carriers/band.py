@@ -4,11 +4,10 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import simpy
-from annotated_types import Gt, Le
 from numpy.typing import NDArray
 
 from channel_models.elementary import cosine_and_sine
@@ -16,7 +15,7 @@ from channel_models.units import MetresPerSecond, PositiveMetres, Unit
 from channel_models.validation import FloatArray
 from wfl_sim.config.documents import shown
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.config.fields import Seed
+from wfl_sim.config.fields import PositiveShare, Seed
 from wfl_sim.config.merging import document_of, lay_over
 from wfl_sim.config.validation import typed
 from wfl_sim.network.carriers.radio_access import RadioAccess
@@ -34,7 +33,7 @@ class _Links:
 
     cell: CellConfig
     distances: tuple[PositiveMetres, ...]
-    gains: tuple[Annotated[float, Gt(0), Le(1)], ...]
+    gains: tuple[PositiveShare, ...]
     power: TransmitPower
     speed: MetresPerSecond
     height: PositiveMetres
