@@ -130,7 +130,7 @@ class AdaptedModel:
             if part not in self.parts:
                 message = f"a phase trains {each!r}, which is no part of the method"
                 raise LocatedError(message, "method")
-            of_part = self.shapes([part])
+            of_part = self._names[part]
             names = [name for name in of_part if not factor or f".lora_{factor}." in name]
             if factor and not names:
                 message = f"a phase trains {each!r}, which the network does not have"
@@ -144,7 +144,7 @@ class AdaptedModel:
 
     def muted(self, phase: Phase) -> AbstractContextManager[None]:
         """Switch off the LoRAs that contribute nothing to a phase."""
-        return torch_parts.muted(self.model, phase.mutes)
+        return torch_parts.muted(self.model, phase.mutes) if phase.mutes else nullcontext()
 
     def train_phase(
         self,

@@ -59,11 +59,6 @@ class EncodedShards:
         return retrieval_of(self.phases, self.shards.documents)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the labels."""
-        return self.shards.classes
-
-    @property
     def classes(self) -> int:
         """Number of labels."""
         return len(self.shards.classes)
@@ -158,7 +153,7 @@ class ModelCache:
         examples, model = self.examples, self.examples.model
         judge = None
         if self.metrics:
-            judge = Judge(metrics=self.metrics, classes=examples.names)
+            judge = Judge(metrics=self.metrics, classes=examples.shards.classes)
         if examples.layout is not None:
             network = load_causal(model)
             return LanguageModel(

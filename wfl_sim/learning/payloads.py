@@ -65,7 +65,6 @@ class Payloads:
         # What no hook of the method makes was read from the network: it has its shapes.
         own = hook(method, "local_update") or hook(method, "upload_shapes")
         self._checks_uploads = own is not None
-        self._checks_downloads = hook(method, "download") is not None
         self._feedback = getattr(context.codec_up, "feedback", False)
         self.remembers_uploads = self._feedback or getattr(method, "remembers_uploads", False)
         """Whether what a device keeps depends on whether its upload is used."""
@@ -97,7 +96,7 @@ class Payloads:
         shapes = self.shapes(device)
         receiver = device if self._unicast else shapes.parts
         if self._last is None or self._last[0] != (ref, receiver):
-            state = self._download(device, shapes, shared)
+            state = download(self._context.method, shared, shapes.shared, device, shapes.down)
             crosses, stays = self._divided(state)
             codec = self._context.codec_down
             arrived = {**round_trip(codec, crosses, "download", shapes.down_bits), **stays}
@@ -112,9 +111,9 @@ class Payloads:
     def personal_model(self, device: int, shared: State, private: State) -> State:
         """Return the values of all parts that a device uses, from a state before any codec."""
         shapes, (kept, _) = self.shapes(device), self.split(private)
-        known = _known(shapes, shared)
-        received = {**self._download(device, shapes, shared), **known}
-        return personal_model(self._context.method, received, kept, shapes.every)
+        method, known = self._context.method, _known(shapes, shared)
+        received = {**download(method, shared, shapes.shared, device, shapes.down), **known}
+        return personal_model(method, received, kept, shapes.every)
 
     def uploaded(
         self, device: int, made: State, received: State, residual: State, seed: int
@@ -164,13 +163,6 @@ class Payloads:
         method = self._context.method
         sent = {name: shape for name, shape in shapes.items() if on_device(method, name)}
         return payload_bits(codec, sent)
-
-    def _download(self, device: int, shapes: DeviceShapes, shared: State) -> State:
-        method = self._context.method
-        state = download(method, shared, shapes.shared, device)
-        if self._checks_downloads and shapes.down is not None:
-            answers.state(method, "download", state, shapes.down)
-        return state
 
     def _divided(self, state: State) -> tuple[State, State]:
         """Return what lies on the device, and what never leaves the server."""

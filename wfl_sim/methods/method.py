@@ -254,12 +254,19 @@ def download_shapes(method: Any, shapes: Shapes, news: News = ()) -> Shapes:
     return answers.shapes(method, "download_shapes", own(shapes, news)) if own else shapes
 
 
-def download(method: Any, shared: State, shapes: Shapes, device: int) -> State:
-    """Return what the server sends to a device."""
+def download(
+    method: Any, shared: State, shapes: Shapes, device: int, expected: Shapes | None = None
+) -> State:
+    """Return what the server sends to a device; `expected` is what it holds, where that is known.
+
+    Raises:
+        AnswerError: the method sends something else.
+    """
     own = hook(method, "download")
-    if own is None:
-        return {name: shared[name] for name in download_shapes(method, shapes)}
-    return answers.state(method, "download", own(shared, shapes, device))
+    if own is not None:
+        return answers.state(method, "download", own(shared, shapes, device), expected)
+    names = download_shapes(method, shapes) if expected is None else expected
+    return {name: shared[name] for name in names}
 
 
 def personal_model(method: Any, received: State, kept: State, shapes: Shapes) -> State:

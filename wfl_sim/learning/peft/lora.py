@@ -68,7 +68,7 @@ def activate(network: nn.Module) -> None:
 @contextmanager
 def muted(network: nn.Module, parts: Collection[str]) -> Iterator[None]:
     """Let the LoRAs of some parts contribute nothing; afterwards all are as they were."""
-    layers = [each for each in network.modules() if parts and isinstance(each, LoraLayer)]
+    layers = [each for each in network.modules() if isinstance(each, LoraLayer)]
     before = [list(layer.active_adapters) for layer in layers]
     try:
         for layer, names in zip(layers, before, strict=True):
