@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -251,7 +252,8 @@ class From:
             raise ValueError(str(error)) from error
 
 
-def own_defaults(field: Field[Any]) -> dict[str, Any]:
+@cache
+def own_defaults(field: Field[Any]) -> Mapping[str, Any]:
     """Return what the default of a field has in place of the defaults of its class, by key."""
     own: Any = None if field.default_factory is MISSING else field.default_factory()
     if not is_dataclass(own):
