@@ -10,7 +10,6 @@ from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.payloads import Payloads
 from wfl_sim.learning.phase_requests import DivergedError, PhaseRequest, Trained
 from wfl_sim.methods.aggregation import Upload
-from wfl_sim.methods.server_optimizers import Average
 from wfl_sim.state import State, is_finite
 
 _OF_OPTIMIZER: Final = "lr of server.optimizer, or of devices, may be too large"
@@ -32,7 +31,7 @@ def check_update(
     if not isinstance(trained, DivergedError):
         return server.robust is None or is_finite(trained[0])
     where = f"({name_of(task.device)}, round {task.round})"
-    if request.number == 0 and trained.step == 1 and server.optimizer != Average():
+    if request.number == 0 and trained.step == 1 and server.optimizes:
         what = "the loss is not finite before the first local step"
         raise FloatingPointError(f"training diverged: {what}; {_OF_OPTIMIZER} {where}")
     if server.robust is None:
@@ -56,7 +55,7 @@ def check_aggregate(context: LearnerContext, uploads: Sequence[Upload], made: St
     if is_finite(made):
         return
     check_uploads(uploads)
-    if context.server.optimizer != Average():
+    if context.server.optimizes:
         what = "the server optimiser has made values that are not finite"
         raise FloatingPointError(f"training diverged: {what}; {_OF_OPTIMIZER}")
 

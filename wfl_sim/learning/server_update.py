@@ -14,10 +14,11 @@ from wfl_sim.learning.divergence import check_aggregate, check_uploads
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.payloads import Payloads
 from wfl_sim.methods.aggregation import Upload
-from wfl_sim.methods.method import hook
+from wfl_sim.methods.method import hook, is_weighted_mean
 from wfl_sim.methods.server import server_update
+from wfl_sim.methods.server_optimizers import MEMORY
 from wfl_sim.randomness import stream
-from wfl_sim.state import State, is_finite
+from wfl_sim.state import State, is_finite, outside
 
 
 def next_shared(
@@ -39,12 +40,12 @@ def next_shared(
     method, server = context.method, context.server
     shared, uploads = states[0], states[1 : 1 + len(task.uploads)]
     older = dict(zip(task.older, states[1 + len(task.uploads) :], strict=True))
-    received = []
+    received, averages = [], is_weighted_mean(method)
     for upload, weight, device, base, staleness in zip(
         uploads, task.weights, task.devices, task.bases, task.staleness, strict=True
     ):
         began: State = {}
-        if server.asks_base(method, staleness):
+        if not averages or (staleness and server.staleness.needs_base):
             began = payloads.received(device, base, older.get(base, shared))
         received.append(Upload(upload, weight, device, began, staleness))
     left_out = {}
@@ -71,7 +72,7 @@ def next_shared(
         raise
     if not (hook(method, "initial_server_state") or hook(method, "download")):
         expected = {**shapes.shared, **shapes.known}
-        answers.state(method, "aggregate", server.without_memory(made), expected)
+        answers.state(method, "aggregate", outside(MEMORY, made), expected)
     check_aggregate(context, received, made)
     made = {name: np.asarray(array, np.float32) for name, array in made.items()}
     return Result({"shared": made}, left_out)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from wfl_sim.methods.server_optimizers import MEMORY, OPTIMIZERS, Average, Optim
 from wfl_sim.methods.staleness import STALENESS, Delta, Staleness
 from wfl_sim.state import State, of_parts, outside, put_under, shapes_of, under
 
+_AVERAGE: Final = Average()
+
 
 @dataclass(frozen=True, kw_only=True)
 class AggregationConfig:
@@ -28,6 +30,11 @@ class AggregationConfig:
     """Weights of uploads: numbers of training examples, or one each (FedBuff)."""
     robust: Annotated[Robust, From(ROBUST)] | None = None
     """What replaces the mean where some uploads may be wrong."""
+
+    @property
+    def optimizes(self) -> bool:
+        """Whether an optimiser makes something else of the average."""
+        return self.optimizer != _AVERAGE
 
     @property
     def rule(self) -> "AggregationConfig":
@@ -44,7 +51,7 @@ class AggregationConfig:
         if is_weighted_mean(method):
             return
         given = {
-            "optimizer": self.optimizer != Average(),
+            "optimizer": self.optimizes,
             "staleness": self.staleness != Delta(),
             "robust": self.robust is not None,
         }
@@ -53,27 +60,16 @@ class AggregationConfig:
             message = f"needs a method that averages uploads, which {name} does not"
             raise LocatedError(message, "server", key)
 
-    def asks_base(self, method: Any, staleness: int) -> bool:
-        """Return whether the state that a device had received is needed to aggregate its upload."""
-        return not is_weighted_mean(method) or (staleness > 0 and self.staleness.needs_base)
-
     def step(self, shared: State, mean: State) -> State:
         """Return the next shared state with the optimiser's memory."""
-        memory = under(MEMORY, shared)
-        if self.optimizer == Average():
-            return mean
         present = {name: shared[name] for name in mean}
-        answer = self.optimizer.step(present, mean, memory)
+        answer = self.optimizer.step(present, mean, under(MEMORY, shared))
         if not isinstance(answer, tuple) or len(answer) != 2:
             rule = "two mappings, the next state and what is remembered"
             raise AnswerError.of(self.optimizer, "step", rule, answer)
         moved, memory = (answers.state(self.optimizer, "step", each) for each in answer)
         answers.state(self.optimizer, "step", moved, shapes_of(mean))
         return {**moved, **put_under(MEMORY, memory)}
-
-    def without_memory(self, shared: State) -> State:
-        """Return a shared state without the optimiser's memory."""
-        return outside(MEMORY, shared)
 
 
 def server_update(
@@ -103,9 +99,9 @@ def server_update(
             square among the updates.
         rng: of `noise`.
     """
-    present = rule.without_memory(shared)
+    present = outside(MEMORY, shared)
     # Edge servers keep the memory in their states until they get the next one of the cloud.
-    uploads = [replace(each, state=rule.without_memory(each.state)) for each in uploads]
+    uploads = [replace(each, state=outside(MEMORY, each.state)) for each in uploads]
     if rule.weights == "equal":
         # An aggregate of a cell weighs as many as are in it.
         uploads = [replace(each, weight=1.0) if each.device >= 0 else each for each in uploads]
@@ -123,8 +119,10 @@ def server_update(
     made |= {name: present[name] for name in known if name not in made}
     if edge:
         return {**made, **of_parts(shared, MEMORY)}
+    if not rule.optimizes:
+        return made
     new = next((name for name in made if name not in present), None)
-    if new is not None and rule.optimizer != Average():
+    if new is not None:
         what = f"initial_server_state must begin with {new!r}: a server optimiser steps from it"
         raise AnswerError(method, f"{type(method).__name__}.{what}")
     return rule.step(shared, made)
