@@ -23,7 +23,6 @@ class UpdateCosts:
         self._context = context
         self._counted: dict[tuple[Part, ...], CountedUpdate] = {}
         self._workloads: dict[int, Workload] = {}
-        self._by_role: dict[tuple[int, tuple[Role, ...]], dict[str, tuple[int, ...]]] = {}
         self._drawn: dict[tuple[Part, ...], SampledCosts] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -50,7 +49,7 @@ class UpdateCosts:
         whole, parts = self.workload(device), self._context.device_parts.parts(device)
         if (retrieval := self._context.examples.retrieval) is not None:
             asked = self._context.examples.examples("train", device)
-            (rows,) = batches(len(asked), self._context.phases[0].local, stream(seed, "batches", 0))
+            (rows,) = batches(asked, self._context.phases[0].local, stream(seed, "batches", 0))
             return replace(whole, exchange=retrieval.exchange(asked.subset(rows.numpy()).texts))
         if parts not in self._drawn:
             self._drawn[parts] = SampledCosts(
@@ -62,10 +61,8 @@ class UpdateCosts:
 
     def shapes(self, device: int, *roles: Role) -> dict[str, tuple[int, ...]]:
         """Return the shapes of a device's parameters that have one of the roles."""
-        if (device, roles) not in self._by_role:
-            named = {part.name: part for part in self._context.device_parts.parts(device)}
-            self._by_role[device, roles] = with_role(named, self._count(device).shapes, *roles)
-        return self._by_role[device, roles]
+        named = {part.name: part for part in self._context.device_parts.parts(device)}
+        return with_role(named, self._count(device).shapes, *roles)
 
     def all_shapes(self, device: int) -> dict[str, tuple[int, ...]]:
         """Return the shapes of all parameters of a device."""
