@@ -56,7 +56,7 @@ def test_batches_of_evaluation_do_not_show(size: int) -> None:
 
 def test_a_pass_shows_every_example_once() -> None:
     local = Local(steps=5, batch=4)
-    drawn = torch.cat(list(batches(10, local, np.random.default_rng(0)))).tolist()
+    drawn = torch.cat(list(batches(range(10), local, np.random.default_rng(0)))).tolist()
     assert sorted(drawn[:10]) == sorted(drawn[10:]) == list(range(10))
     assert drawn[:10] != drawn[10:]
 
@@ -64,7 +64,7 @@ def test_a_pass_shows_every_example_once() -> None:
 @pytest.mark.parametrize("size", [1, 3, 16, 17])
 def test_every_batch_is_full(size: int) -> None:
     local = Local(steps=3, batch=16)
-    drawn = list(batches(size, local, np.random.default_rng(0)))
+    drawn = list(batches(range(size), local, np.random.default_rng(0)))
     assert [len(batch) for batch in drawn] == [16] * 3
     counts = np.bincount(torch.cat(drawn).numpy(), minlength=size)
     assert counts.max() - counts.min() <= 1

@@ -108,8 +108,10 @@ def test_updates_of_one_device_cost_differently(quiet: Folder, uneven: Shards) -
 def test_buckets_hold_the_same_texts_with_less_padding() -> None:
     lengths = np.random.default_rng(0).integers(4, 60, size=40)
     local = Local(steps=20, batch=4)
-    plain = torch.stack(list(batches(40, local, np.random.default_rng(1))))
-    alike = torch.stack(list(batches(40, local, np.random.default_rng(1), lengths)))
+    mask = (torch.arange(60) < torch.from_numpy(lengths)[:, None]).long()
+    texts = TokenizedTexts(mask, mask, torch.zeros(40, dtype=torch.int64), "bucketed")
+    plain = torch.stack(list(batches(range(40), local, np.random.default_rng(1))))
+    alike = torch.stack(list(batches(texts, local, np.random.default_rng(1))))
     assert alike.shape == plain.shape
     for window in (slice(0, 8), slice(8, 16), slice(16, 20)):
         assert sorted(plain[window].flatten()) == sorted(alike[window].flatten())

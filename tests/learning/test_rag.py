@@ -53,7 +53,7 @@ def asked(simulation, device, number):
     examples = simulation.shards.train[device]
     seed = derived_seed(2, "training", device, number)
     local = Local(steps=1, batch=REQUESTS)
-    (rows,) = batches(len(examples), local, stream(seed, "batches", 0))
+    (rows,) = batches(examples, local, stream(seed, "batches", 0))
     return examples.subset(rows).texts
 
 

@@ -88,13 +88,6 @@ class TokenizedTexts:
         return replace(self, ids=ids, mask=mask, labels=labels, segments=segments)
 
 
-def bucketed(examples: object) -> NDArray[np.int64] | None:
-    """Return the tokens of each text where texts of like length go together."""
-    if isinstance(examples, TokenizedTexts) and examples.padding == "bucketed":
-        return examples.lengths()
-    return None
-
-
 def joined(several: Sequence[TokenizedTexts]) -> TokenizedTexts:
     """Return texts of one length, one after the other."""
     segments = [each.segments for each in several if each.segments is not None]

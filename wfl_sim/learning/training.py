@@ -1,13 +1,12 @@
 """One phase of local training: batches, steps, and the optimiser."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import nullcontext
 from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import Parameter
 from transformers import PreTrainedModel
@@ -15,7 +14,7 @@ from transformers import PreTrainedModel
 from wfl_sim.learning.objectives import loss_of, terms_of
 from wfl_sim.learning.phase_requests import DivergedError
 from wfl_sim.learning.prefix_cache import PrefixCache
-from wfl_sim.learning.tokenized import Batchable, bucketed
+from wfl_sim.learning.tokenized import Batchable, TokenizedTexts
 from wfl_sim.learning.torch_settings import in_precision
 from wfl_sim.methods.phases import Local, Phase
 from wfl_sim.state import State
@@ -54,14 +53,13 @@ def train(
         ValueError: there are no examples.
         DivergedError: the loss is no longer finite.
     """
-    size, lengths = len(examples), bucketed(examples)
-    if not size:
+    if not len(examples):
         raise ValueError("nothing to train on: the shard is empty")
     if not model.training:
         model.train()
     train_only(model, trained)
     local, net = phase.local, forward or model
-    order = list(batches(size, local, rng, lengths))
+    order = list(batches(examples, local, rng))
     optimizer = Optimizer(trained, local, len(order))
     loss_function, precision, losses = loss_of(phase.objective), in_precision(model), []
     with nullcontext() if prefix is None else prefix.over(examples) as begin_above:
@@ -119,30 +117,21 @@ def finite(losses: list[float], local: Local) -> list[float]:
     return losses
 
 
-def batches(
-    size: int,
-    local: Local,
-    rng: np.random.Generator,
-    lengths: NDArray[np.int64] | None = None,
-) -> Iterator[Tensor]:
+def batches(examples: Sized, local: Local, rng: np.random.Generator) -> Iterator[Tensor]:
     """Yield the examples of each step, (batch,) int64: reshuffled passes, one after the other.
 
     Every batch has exactly `local.batch` of them. A pass that ends inside a batch is followed by
-    the next one, so a shard smaller than the batch is seen more than once in it.
-
-    Args:
-        size: number of examples.
-        local: steps and batch.
-        rng: draws the order.
-        lengths: tokens of each example. Where they are given, the examples of eight consecutive
-            batches are sorted by length, and the order of these batches is drawn again.
+    the next one, so a shard smaller than the batch is seen more than once in it. Where texts of
+    like length go together, those of eight consecutive batches are sorted by length, and the order
+    of these batches is drawn again.
     """
-    needed = local.steps * local.batch
+    size, needed = len(examples), local.steps * local.batch
     passes = -(-needed // size)
     drawn = np.concatenate([rng.permutation(size) for _ in range(passes)])[:needed]
-    if lengths is None:
+    if not isinstance(examples, TokenizedTexts) or examples.padding != "bucketed":
         yield from torch.from_numpy(drawn).split(local.batch)
         return
+    lengths = examples.lengths()
     for window in np.split(drawn, range(_WINDOW * local.batch, needed, _WINDOW * local.batch)):
         alike = window[np.argsort(lengths[window], kind="stable")].reshape(-1, local.batch)
         yield from torch.from_numpy(rng.permutation(alike))

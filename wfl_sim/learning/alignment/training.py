@@ -70,7 +70,7 @@ def align(
     assert isinstance(objective, Alignment)
     policies.adapted.model.eval()
     algorithm = objective.algorithm
-    orders = [list(batches(len(each.examples), each.local, each.rng)) for each in inputs]
+    orders = [list(batches(each.examples, each.local, each.rng)) for each in inputs]
     kl = algorithm.kl if isinstance(algorithm, PPO | GRPO) else 0.0
     anchor = _anchor(policies, phase, objective)
     learned = LearnedWeights.of(policies, objective)

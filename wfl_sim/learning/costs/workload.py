@@ -29,7 +29,7 @@ from wfl_sim.learning.costs.split import count_split_step
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.objectives import loss_of, word_cross_entropy
 from wfl_sim.learning.peft.peft_folder import begin_with
-from wfl_sim.learning.tokenized import TokenizedTexts, bucketed, dummy_batch, padded
+from wfl_sim.learning.tokenized import TokenizedTexts, dummy_batch, padded
 from wfl_sim.learning.training import batches
 from wfl_sim.methods.method import (
     METHODS,
@@ -212,7 +212,7 @@ class SampledCosts:
         lengths, most = examples.lengths(), examples.ids.shape[1]
         rng = stream(seed, "batches", number)
         local = phase.local.of(len(examples))
-        drawn = batches(len(examples), local, rng, bucketed(examples))
+        drawn = batches(examples, local, rng)
         return Counter(padded(int(np.max(lengths[rows.numpy()])), most) for rows in drawn)
 
     def _step(self, number: int, tokens: int) -> StepCost:

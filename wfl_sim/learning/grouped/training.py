@@ -15,7 +15,7 @@ from wfl_sim.learning.causal import prompts
 from wfl_sim.learning.grouped.layers import GroupLayers, scales_of, slice_of, stacked
 from wfl_sim.learning.objectives import losses_of
 from wfl_sim.learning.phase_requests import PhaseRequest, Trained
-from wfl_sim.learning.tokenized import bucketed, joined
+from wfl_sim.learning.tokenized import joined
 from wfl_sim.learning.torch_settings import deterministic, in_precision
 from wfl_sim.learning.training import batches, finite, gradient_of, optimizer_of, take_step
 from wfl_sim.methods.objectives import Alignment
@@ -222,9 +222,7 @@ def _plan(requests: Sequence[PhaseRequest], device: torch.device) -> tuple[Tenso
     for place, request in enumerate(requests):
         local = request.train.phase.local
         rng = stream(request.seed, "batches", request.number)
-        drawn = torch.stack(
-            list(batches(len(request.examples), local, rng, bucketed(request.examples)))
-        )
+        drawn = torch.stack(list(batches(request.examples, local, rng)))
         filled = torch.arange(widest) % local.batch
         rows[: local.steps, place] = first + drawn[:, filled]
         counts[place, : local.batch] = 1
