@@ -1,6 +1,5 @@
 """Pretrained networks that come inside packages of PyPI, converted once into a cache."""
 
-import difflib
 import json
 import os
 import subprocess
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 from ruamel.yaml import YAML
 
+from wfl_sim.config.errors import did_you_mean
 from wfl_sim.config.fields import model_cache
 
 
@@ -48,9 +48,7 @@ def cached(name: str) -> Path:
         ValueError: the name is unknown; the message has the nearest one.
     """
     if name not in PACKAGED:
-        near = difflib.get_close_matches(name, PACKAGED, n=1)
-        hint = f", did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"no packaged model {name!r}{hint} (known: {', '.join(PACKAGED)})")
+        raise ValueError(f"no packaged model {name!r}{did_you_mean(name, [*PACKAGED])}")
     return model_cache() / name
 
 

@@ -3,7 +3,6 @@
 Its parameters begin with what PEFT gives them, drawn from one seed whatever that of the run is.
 """
 
-import difflib
 import re
 from typing import Any, Final
 
@@ -13,7 +12,7 @@ from peft.tuners.tuners_utils import BaseTuner
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.errors import LocatedError, did_you_mean
 from wfl_sim.learning.peft.base_weights import keep_pretrained
 from wfl_sim.learning.peft.lora import activate
 from wfl_sim.methods.parts import Part, Tuner
@@ -84,8 +83,7 @@ def config_of(tuner: Tuner) -> Any:
     if tuner.type == _DORA:
         known[_DORA], options = known["lora"], {"use_dora": True, **options}
     if tuner.type not in known:
-        near = difflib.get_close_matches(tuner.type, [*known, BITFIT], n=1)
-        hint = f", did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(tuner.type, [*known, BITFIT])
         raise LocatedError(f"PEFT has no type {tuner.type!r}{hint}", "method")
     try:
         config: Any = known[tuner.type](**options)
