@@ -8,20 +8,17 @@ import numpy as np
 from wfl_sim.execution.task import LocalUpdate, Result
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.payloads import Payloads
-from wfl_sim.learning.phase_requests import DivergedError, PhaseRequest, Trained
+from wfl_sim.learning.phase_requests import DivergedError, Trained
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.state import State, is_finite
 
 _OF_OPTIMIZER: Final = "lr of server.optimizer, or of devices, may be too large"
 
 
-def check_update(
-    trained: Trained | DivergedError,
-    context: LearnerContext,
-    task: LocalUpdate,
-    request: PhaseRequest,
+def check_phase(
+    trained: Trained | DivergedError, context: LearnerContext, task: LocalUpdate, number: int
 ) -> TypeGuard[Trained]:
-    """Return whether a phase has ended well; where it has not, a robust rule leaves it out.
+    """Return whether phase `number` has ended well; else a robust rule leaves the device out.
 
     Raises:
         FloatingPointError: the loss is not finite, and no rule leaves the device out, or a server
@@ -31,7 +28,7 @@ def check_update(
     if not isinstance(trained, DivergedError):
         return server.robust is None or is_finite(trained[0])
     where = f"({name_of(task.device)}, round {task.round})"
-    if request.number == 0 and trained.step == 1 and server.optimizes:
+    if number == 0 and trained.step == 1 and server.optimizes:
         what = "the loss is not finite before the first local step"
         raise FloatingPointError(f"training diverged: {what}; {_OF_OPTIMIZER} {where}")
     if server.robust is None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from wfl_sim.config.answers import AnswerError, state
 from wfl_sim.execution.task import LocalUpdate, Result
-from wfl_sim.learning.divergence import check_update, failed_update
+from wfl_sim.learning.divergence import check_phase, failed_update
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.payloads import DeviceShapes, Payloads
 from wfl_sim.learning.phase_requests import DivergedError, PhaseRequest, Trained
@@ -29,7 +29,7 @@ from wfl_sim.state import State, check_same, shapes_of
 
 _log = logging.getLogger(__name__)
 
-_Update = Generator[PhaseRequest, Trained, Result]
+_Update = Generator[PhaseRequest, Trained | DivergedError, Result]
 """One local update. It yields a request for each phase, is sent what was trained, returns a result.
 
 Inside of it runs the generator of the method, which asks for phases and for measurements.
@@ -73,12 +73,8 @@ class LocalTrainer:
             for places in kinds.values():
                 group = [pending[place] for place in places]
                 trained |= zip(places, self._train_group(group), strict=True)
-            asked, pending = pending, {}
+            pending = {}
             for place, answer in trained.items():
-                task = tasks[place]
-                if not check_update(answer, self.context, task, asked[place]):
-                    results[place] = failed_update(self.payloads, task.device, states[place][1])
-                    continue
                 try:
                     pending[place] = updates[place].send(answer)
                 except StopIteration as stop:
@@ -116,7 +112,7 @@ class LocalTrainer:
             if self._own_update is not None:
                 state(self.context.method, "local_update", request.start, shapes.every)
             phase = request.phase.of(count, task.round)
-            answer, more = yield PhaseRequest(
+            trained = yield PhaseRequest(
                 device=device,
                 number=number,
                 train=replace(request, phase=phase),
@@ -124,6 +120,9 @@ class LocalTrainer:
                 examples=examples,
                 seed=task.seed,
             )
+            if not check_phase(trained, self.context, task, number):
+                return failed_update(self.payloads, device, private)
+            answer, more = trained
             losses += more
             number += 1
         if number < len(phases):
