@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from channel_models import OutOfRangeWarning
+from wfl_sim.config.documents import Document
 from wfl_sim.config.errors import counted, is_own_code
 from wfl_sim.simulation.feasibility import OutOfReach
 from wfl_sim.state import State, is_finite
@@ -78,13 +79,13 @@ def not_finite(states: Mapping[str, State]) -> list[str]:
 
 
 @contextmanager
-def warnings_said(on_range: Callable[[str], None], say: Callable[[str], None]) -> Iterator[None]:
+def warnings_said(document: Document, say: Callable[[str], None]) -> Iterator[None]:
     """Say what the code of this package warns of in this context, without a path of the code.
 
     Args:
-        on_range: called at the end with the first warning of path-loss models, which warn again
-            and again, and the number of those after it.
-        say: called with each other warning. Those of other code are shown as ever.
+        document: of the scenario; at its devices the first warning of path-loss models is said at
+            the end, which warn again and again, and the number of those after it.
+        say: called with each line. Warnings of other code are shown as ever.
     """
     first, more = "", 0
 
@@ -104,4 +105,5 @@ def warnings_said(on_range: Callable[[str], None], say: Callable[[str], None]) -
         warnings.showwarning = show  # type: ignore[assignment]
         yield
     if first:
-        on_range(first + (f" (and {counted(more, 'more such distance')})" if more else ""))
+        text = first + (f" (and {counted(more, 'more such distance')})" if more else "")
+        say(str(document.error(("devices",), text)))

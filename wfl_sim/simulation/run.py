@@ -60,12 +60,8 @@ class Runner:
             listener.kept(number)
             return folder
         store = self._store if simulation.trains else None
-
-        def out_of_range(text: str) -> None:
-            listener.warn(str(loaded.document.error(("devices",), text)))
-
         try:
-            with warnings_said(out_of_range, listener.warn):
+            with warnings_said(loaded.document, listener.warn):
                 result = simulation.run(
                     store,
                     lambda _, done, needed: listener.progress(number, done, needed),
@@ -209,20 +205,18 @@ def prepare(
     """
     for line in located_remarks(loaded):
         warn(line)
-
-    def out_of_range(text: str) -> None:
-        warn(str(loaded.document.error(("devices",), text)))
-
-    with warnings_said(out_of_range, warn):
+    with warnings_said(loaded.document, warn):
         try:
             simulation = Simulation(loaded.scenario, network_only=network_only, cache=cache)
         except LocatedError as error:
             raise loaded.error(error) from None
-    for text in left_out_remarks(simulation.out_of_reach, simulation.excluded):
-        warn(str(loaded.document.error(("devices",), text)))
     shards, inspection = simulation.shards, simulation.inspection
-    on_data = (*(shards.remarks if shards else ()), *(inspection.on_texts if inspection else ()))
-    for key, texts in (("data", on_data), ("model", inspection.remarks if inspection else ())):
+    said = {
+        "devices": left_out_remarks(simulation.out_of_reach, simulation.excluded),
+        "data": (*(shards.remarks if shards else ()), *(inspection.on_texts if inspection else ())),
+        "model": inspection.remarks if inspection else (),
+    }
+    for key, texts in said.items():
         for text in texts:
             warn(str(loaded.document.error((key,), text)))
     return simulation
