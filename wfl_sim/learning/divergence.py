@@ -1,39 +1,33 @@
 """Training that has diverged: what a device sends then, and which line names who has diverged."""
 
 from collections.abc import Sequence
-from typing import Final, TypeGuard
+from typing import Final
 
 import numpy as np
 
 from wfl_sim.execution.task import LocalUpdate, Result
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.payloads import Payloads
-from wfl_sim.learning.phase_requests import DivergedError, Trained
+from wfl_sim.learning.phase_requests import DivergedError
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.state import State, is_finite
 
 _OF_OPTIMIZER: Final = "lr of server.optimizer, or of devices, may be too large"
 
 
-def check_phase(
-    trained: Trained | DivergedError, context: LearnerContext, task: LocalUpdate, number: int
-) -> TypeGuard[Trained]:
-    """Return whether phase `number` has ended well; else a robust rule leaves the device out.
+def check_left_out(
+    error: DivergedError, context: LearnerContext, task: LocalUpdate, number: int
+) -> None:
+    """Raise FloatingPointError, naming the device, unless a robust rule leaves it out.
 
-    Raises:
-        FloatingPointError: the loss is not finite, and no rule leaves the device out, or a server
-            optimiser has made the state from which it began so.
+    A first loss that is not finite is blamed on the server optimiser, which no rule leaves out.
     """
-    server = context.server
-    if not isinstance(trained, DivergedError):
-        return server.robust is None or is_finite(trained[0])
-    where = f"({name_of(task.device)}, round {task.round})"
-    if number == 0 and trained.step == 1 and server.optimizes:
+    server, where = context.server, f"({name_of(task.device)}, round {task.round})"
+    if number == 0 and error.step == 1 and server.optimizes:
         what = "the loss is not finite before the first local step"
         raise FloatingPointError(f"training diverged: {what}; {_OF_OPTIMIZER} {where}")
     if server.robust is None:
-        raise FloatingPointError(f"{trained} {where}")
-    return False
+        raise FloatingPointError(f"{error} {where}")
 
 
 def failed_update(payloads: Payloads, device: int, private: State) -> Result:

@@ -11,7 +11,7 @@ import numpy as np
 
 from wfl_sim.config.answers import AnswerError, state
 from wfl_sim.execution.task import LocalUpdate, Result
-from wfl_sim.learning.divergence import check_phase, failed_update
+from wfl_sim.learning.divergence import check_left_out, failed_update
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.payloads import DeviceShapes, Payloads
 from wfl_sim.learning.phase_requests import DivergedError, PhaseRequest, Trained
@@ -25,7 +25,7 @@ from wfl_sim.methods.local_update import (
 )
 from wfl_sim.methods.method import hook
 from wfl_sim.randomness import stream
-from wfl_sim.state import State, check_same, shapes_of
+from wfl_sim.state import State, check_same, is_finite, shapes_of
 
 _log = logging.getLogger(__name__)
 
@@ -120,9 +120,12 @@ class LocalTrainer:
                 examples=examples,
                 seed=task.seed,
             )
-            if not check_phase(trained, self.context, task, number):
+            if isinstance(trained, DivergedError):
+                check_left_out(trained, self.context, task, number)
                 return failed_update(self.payloads, device, private)
             answer, more = trained
+            if self.context.server.robust is not None and not is_finite(answer):
+                return failed_update(self.payloads, device, private)
             losses += more
             number += 1
         if number < len(phases):

@@ -53,8 +53,6 @@ def train(
         ValueError: there are no examples.
         DivergedError: the loss is no longer finite.
     """
-    if not len(examples):
-        raise ValueError("nothing to train on: the shard is empty")
     if not model.training:
         model.train()
     train_only(model, trained)
@@ -124,8 +122,13 @@ def batches(examples: Sized, local: Local, rng: np.random.Generator) -> Iterator
     the next one, so a shard smaller than the batch is seen more than once in it. Where texts of
     like length go together, those of eight consecutive batches are sorted by length, and the order
     of these batches is drawn again.
+
+    Raises:
+        ValueError: there are no examples.
     """
     size, needed = len(examples), local.steps * local.batch
+    if not size:
+        raise ValueError("nothing to train on: the shard is empty")
     passes = -(-needed // size)
     drawn = np.concatenate([rng.permutation(size) for _ in range(passes)])[:needed]
     if not isinstance(examples, TokenizedTexts) or examples.padding != "bucketed":
