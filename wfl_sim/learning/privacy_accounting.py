@@ -1,14 +1,15 @@
 """What privacy costs: the epsilon that a run spends, and the bits of secure aggregation.
 
 Opacus composes the releases: by Renyi differential privacy (`rdp`), or by the distribution of the
-privacy loss (`pld`; Gopi, Lee and Wutschitz 2021, arXiv 2106.02848), which is tighter.
+privacy loss (`pld`; Gopi, Lee and Wutschitz 2021, arXiv 2106.02848), which is tighter. Releases
+without sampling are one Gaussian release, whose distribution has a closed form.
 """
 
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from math import sqrt
+from math import exp, inf, log, sqrt
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,11 +18,13 @@ from wfl_sim.device_models.workload import Workload
 from wfl_sim.methods.privacy import Privacy
 
 if TYPE_CHECKING:
-    from opacus.accountants import RDPAccountant
+    from opacus.accountants import PRVAccountant, RDPAccountant
 
 _ORDERS: Final = 32
 """Orders tried beyond the last: epsilon is flat around the best one."""
 _HIGHEST_ORDER: Final = 16_384
+_LARGEST: Final = 100.0
+"""Epsilon beyond which the distribution of a sampled loss is too wide to be computed."""
 
 
 def epsilon_spent(
@@ -33,7 +36,8 @@ def epsilon_spent(
     them. Sums of uniform samples of all devices are amplified by sampling, at the rate
     `clients / devices`: the bound is for Poisson samples, and samples of a fixed size are treated
     alike, as is usual. For other sums, and with `local` noise, the releases of each device are
-    counted, and epsilon is that of the device that has spent most.
+    counted, and epsilon is that of the device that has spent most. `accountant` is the one whose
+    bound this is: `rdp` where `pld` cannot be computed, or gives more.
 
     Args:
         privacy: clip, noise, delta.
@@ -54,24 +58,57 @@ def epsilon_spent(
         multipliers = [_multiplier(privacy, len(cohort)) for cohort in cohorts if cohort]
     else:
         rate, multipliers = 1.0, _most_exposed(privacy, cohorts)
-    accountant = RDPAccountant() if privacy.accountant == "rdp" else PRVAccountant()
-    for multiplier in multipliers:
-        accountant.step(noise_multiplier=multiplier, sample_rate=rate)
-    if not multipliers:
-        epsilon = 0.0
-    elif isinstance(accountant, RDPAccountant):
-        epsilon = _least_epsilon(accountant, privacy.delta)
-    else:
-        with np.errstate(divide="ignore"):  # opacus: log(1 - rate)
-            epsilon = float(accountant.get_epsilon(delta=privacy.delta))
+    # Equal ones in a row are composed at once; without sampling all are one.
+    releases = sorted(multipliers) if rate < 1 else _composed(multipliers)
+    rdp, accountant, delta = RDPAccountant(), "rdp", privacy.delta
+    for multiplier in releases:
+        rdp.step(noise_multiplier=multiplier, sample_rate=rate)
+    epsilon = _least_epsilon(rdp, delta) if releases else 0.0
+    if privacy.accountant == "pld" and releases and (rate == 1 or epsilon <= _LARGEST):
+        prv = PRVAccountant()
+        prv.history = rdp.history
+        told = gaussian_epsilon(*releases, delta) if rate == 1 else _sampled_epsilon(prv, delta)
+        if told <= epsilon:
+            epsilon, accountant = told, "pld"
     return {
         "epsilon": epsilon,
-        "delta": privacy.delta,
+        "delta": delta,
         "releases": len(multipliers),
         "sampling_rate": rate,
-        "accountant": privacy.accountant,
+        "accountant": accountant,
         "amplified": amplified,
     }
+
+
+def gaussian_epsilon(multiplier: float, delta: float) -> float:
+    """Return epsilon of one Gaussian release (Balle and Wang 2018, arXiv 1805.06530, theorem 8)."""
+    from scipy.optimize import brentq
+    from scipy.special import log_ndtr
+
+    def excess(epsilon: float) -> float:
+        a, b = 1 / (2 * multiplier), epsilon * multiplier
+        return float(exp(log_ndtr(a - b)) - exp(epsilon + log_ndtr(-a - b))) - delta
+
+    if excess(0.0) <= 0:
+        return 0.0
+    # The loss is normal with mean 1 / (2 multiplier^2) and deviation 1 / multiplier.
+    most = 0.5 / multiplier**2 + sqrt(2 * log(1 / delta)) / multiplier
+    return float(brentq(excess, 0.0, most, xtol=1e-12))
+
+
+def _sampled_epsilon(accountant: "PRVAccountant", delta: float) -> float:
+    """Return the upper bound of epsilon of sampled releases; infinite if delta is too small."""
+    with np.errstate(divide="ignore"), warnings.catch_warnings():  # opacus: log(1 - rate)
+        warnings.simplefilter("ignore", UserWarning)  # of an order at the end of its own list
+        try:
+            return float(accountant.get_epsilon(delta=delta))
+        except ValueError:
+            return inf
+
+
+def _composed(multipliers: Sequence[float]) -> list[float]:
+    """Return the multiplier of one Gaussian release that tells as much as all of these."""
+    return [sum(each**-2 for each in multipliers) ** -0.5] if multipliers else []
 
 
 def _multiplier(privacy: Privacy, uploads: int) -> float:
@@ -80,10 +117,7 @@ def _multiplier(privacy: Privacy, uploads: int) -> float:
 
 
 def _most_exposed(privacy: Privacy, cohorts: Sequence[Sequence[int]]) -> list[float]:
-    """Return the noise multipliers of the releases of the device whose data they tell most of.
-
-    Gaussian releases with multipliers s_t tell as much as one with (sum of s_t^-2)^(-1/2).
-    """
+    """Return the noise multipliers of the releases of the device whose data they tell most of."""
     releases: dict[int, list[float]] = defaultdict(list)
     for cohort in cohorts:
         for device, times in Counter(each for each in cohort if each >= 0).items():
