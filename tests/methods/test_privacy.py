@@ -212,6 +212,7 @@ def test_its_bits_are_in_both_payloads(tmp_path):
     costs = with_secure_aggregation(plain, secured, 1000)
     assert costs.upload_bits == 32_000 + 512 + 2560 + 2000
     assert costs.download_bits == 32_000 + 3072
+    assert costs.own_download_bits == 1536
     nothing = Workload(0, 0, 1.0, 1, 0.0, 1.0)
     assert with_secure_aggregation(nothing, secured, 0) == nothing
 
@@ -245,6 +246,10 @@ def test_its_bits_are_in_both_payloads(tmp_path):
             "privacy.noise: needs an upload codec that is additive",
         ),
         ("server.robust=median", "server.robust: needs each upload, and secure aggregation"),
+        (
+            "rounds={kind: over-the-air, count: 1}",
+            "privacy.noise_multiplier: must be 0 over the air",
+        ),
         ("privacy.delta=1", "privacy.delta: must be less than 1, got 1"),
         ("privacy.noise_multiplier=-1", "privacy.noise_multiplier: must not be negative"),
     ],
@@ -282,6 +287,16 @@ def test_a_tier_is_a_cohort_of_its_own(tmp_path):
     """Eight devices in three tiers: of three, three and two."""
     assert scenario(tmp_path, "rounds={kind: tiers, count: 1}").secured.cohort == 3
     assert scenario(tmp_path, "rounds={kind: tiers, count: 1, clients: 2}").secured.cohort == 2
+
+
+def test_a_broadcast_carries_the_shares_of_each_receiver(tmp_path):
+    """Keys are the same for all four devices of the only cell; shares are encrypted for one."""
+    settings = ("privacy={secure_aggregation: {}}", "cells=[{downlink: {broadcast: true}}]")
+    spans = Simulation(scenario(tmp_path, *settings), network_only=True).run().spans
+    assert {s.bits for s in spans if s.activity == "download"} == {32_000 + 6 * 256 + 4 * 6 * 256}
+    apart = (settings[0], "cells=[{downlink: {broadcast: false}}]")
+    spans = Simulation(scenario(tmp_path, *apart), network_only=True).run().spans
+    assert {s.bits for s in spans if s.activity == "download"} == {32_000 + 6 * 256 + 6 * 256}
 
 
 def test_masked_payloads_of_other_places_or_scales_cannot_be_added(tmp_path):

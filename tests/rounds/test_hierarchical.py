@@ -61,6 +61,25 @@ def test_states_between_edge_and_cloud_take_the_wire_and_its_latency(tmp_path):
         assert span.end - span.start == pytest.approx(0.1 + 0.05)
 
 
+def test_neither_masks_nor_codecs_of_devices_are_on_the_wire_to_the_cloud(tmp_path):
+    """An average arrives at the cloud as it is: in float32, however devices sent their parts."""
+    masked = outcome(tmp_path, *TREE, ROUNDS, "privacy={secure_aggregation: {}}")
+    assert {s.bits for s in spans(masked, "transfer")} == {2_000_000}
+    assert spans(masked, "aggregate", "server")[0].bits == 4_000_000
+    assert min(s.bits for s in spans(masked, "upload")) > 2_000_000
+    tree = [setting for setting in TREE if not setting.startswith("devices")]
+    one = "rounds={kind: hierarchical, count: 1, cloud_every: 1}"
+    sparse = "payload.upload={kind: top-k, share: 0.01}"
+    run, plain = (
+        Simulation(scenario(tmp_path, *tree, one, *more, text=TRAINING), network_only=True).run()
+        for more in ([sparse], [])
+    )
+    (bits,) = {s.bits for s in spans(run, "transfer")}
+    assert bits > 10 * max(s.bits for s in spans(run, "upload"))
+    assert {s.bits for s in spans(plain, "transfer")} == {bits}
+    assert {s.bits for s in spans(plain, "upload")} == {bits}
+
+
 def test_devices_are_asked_by_the_edge_server_of_their_cell(tmp_path):
     result = outcome(tmp_path, *TREE, ROUNDS)
     for number in range(6):
@@ -156,6 +175,9 @@ def test_an_edge_server_without_cells_is_said(tmp_path):
         ([ROUNDS.replace("3,", "0,")], "rounds.cloud_every: must be at least 1, got 0"),
         ([ROUNDS, "backhaul={links: [{hub: server, ends: [cells]}]}"],
          "rounds: hierarchical needs edge servers: add `edge_servers` to `backhaul`"),
+        ([ROUNDS.replace(", clients: 3", ""), "privacy={secure_aggregation: {}}"],
+         "rounds.clients: must be given: each edge server has cohorts of its own"),
+        ([ROUNDS, "server.robust=median"], "server.robust: needs uploads of devices"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_one_located_line(tmp_path, settings, message):

@@ -12,7 +12,7 @@ from tests.fixtures.runs import scenario
 from tests.rounds.test_rounds import check_plain_laws
 from tests.rounds.test_rounds_training import TRAINING
 from wfl_sim.execution.store import Store
-from wfl_sim.methods import FedIT
+from wfl_sim.methods import FedIT, SplitLoRA
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.server import AggregationConfig, server_update
 from wfl_sim.results import digest_spans, digest_states
@@ -152,6 +152,27 @@ def test_the_error_of_the_average_is_the_share_of_the_largest_change():
     # The standard error of a standard deviation of 200 000 values is 0.16 %.
     assert (again[0] - exact).std() == pytest.approx(0.02 * 0.5, rel=0.01)
     assert abs((again[0] - exact).mean()) < 4 * 0.01 / np.sqrt(exact.size)
+
+
+def test_what_never_leaves_the_server_has_no_noise_of_the_air():
+    """The upper blocks and the head of a split network; nor do their changes scale the noise."""
+    rng = np.random.default_rng(0)
+    names = ("lora/layer.0.a", "lora/layer.1.a", "head/weight")
+    start = {name: rng.normal(size=(400, 500)).astype(np.float32) for name in names}
+    moved = {n: a + np.float32(0.1 if n == names[0] else 10) for n, a in start.items()}
+    made, exact = (
+        server_update(
+            SplitLoRA(device_blocks=1),
+            AggregationConfig(),
+            start,
+            [Upload(moved, 1.0)],
+            noise=noise,
+            rng=np.random.default_rng(1),
+        )
+        for noise in (0.02, 0.0)
+    )
+    errors = [float((made[name] - exact[name]).std()) for name in names]
+    assert errors == pytest.approx([0.02 * 0.1, 0, 0], rel=0.01)
 
 
 def test_noise_is_learned_and_repeats(tmp_path):

@@ -93,6 +93,10 @@ class Workload:
     fields then describe the device's part alone."""
     unicast: bool = False
     """Whether every device gets a download of its own, which no broadcast can serve."""
+    own_download_bits: int = 0
+    """Bits of a download for its device alone: a broadcast carries those of every receiver."""
+    state_bits: int = 0
+    """Bits of an upload in float32 and without masks: states between edge servers and cloud."""
 
 
 @dataclass(frozen=True, kw_only=True)

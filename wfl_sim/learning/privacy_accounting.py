@@ -67,7 +67,7 @@ def epsilon_spent(
     if privacy.accountant == "pld" and releases and (rate == 1 or epsilon <= _LARGEST):
         prv = PRVAccountant()
         prv.history = rdp.history
-        told = gaussian_epsilon(*releases, delta) if rate == 1 else _sampled_epsilon(prv, delta)
+        told = gaussian_epsilon(releases[0], delta) if rate == 1 else _sampled_epsilon(prv, delta)
         if told <= epsilon:
             epsilon, accountant = told, "pld"
     return {
@@ -160,4 +160,5 @@ def with_secure_aggregation(workload: Workload, privacy: Privacy | None, values:
         workload,
         upload_bits=workload.upload_bits + protocol.up(privacy.cohort, values),
         download_bits=workload.download_bits + protocol.down(privacy.cohort),
+        own_download_bits=protocol.own(privacy.cohort),
     )

@@ -118,6 +118,7 @@ class SyntheticLearner:
             traffic=steps * self.model.traffic_per_step,
             unicast=needs(self.method, "unicast"),
             upload_values=up // _BITS_OF_A_PARAMETER,
+            state_bits=up,
             exchange=exchange,
         )
         return with_secure_aggregation(workload, self.privacy, up // _BITS_OF_A_PARAMETER)

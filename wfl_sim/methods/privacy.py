@@ -18,10 +18,11 @@ class SecureAggregation:
 
     Among n devices with vectors of m values, a device exchanges 2 n a_K + (5 n - 4) a_S bits of
     public keys and secret shares. Up go 2 a_K (its two keys), 2 (n - 1) a_S (encrypted shares) and
-    n a_S (shares for unmasking); down come 2 (n - 1) a_K and 2 (n - 1) a_S. The masked vector has
-    ceil(log2 n) bits of headroom for each value, on top of what the codec makes of it. That the
-    four exchanges wait for one another is not modelled: their bits travel with the download and
-    the upload.
+    n a_S (shares for unmasking). Down come 2 (n - 1) a_K, the same for all, and 2 (n - 1) a_S,
+    which a broadcast carries for each of its receivers. The masked vector has ceil(log2 n) bits of
+    headroom for each value, on top of what the codec makes of it. That the four exchanges wait for
+    one another is not modelled, and their bits travel with the download and the upload; nor is that
+    a round gives no sum where fewer devices are left than a threshold.
     """
 
     key: Annotated[float, Unit("bit", minimum=1.0)] = 256.0
@@ -36,7 +37,11 @@ class SecureAggregation:
 
     def down(self, devices: int) -> int:
         """Return the bits that a device receives beside the shared state."""
-        return round(2 * (devices - 1) * (self.key + self.share))
+        return round(2 * (devices - 1) * self.key) + self.own(devices)
+
+    def own(self, devices: int) -> int:
+        """Return those of the bits that it receives that are for it alone: encrypted shares."""
+        return round(2 * (devices - 1) * self.share)
 
 
 @dataclass(frozen=True, kw_only=True)

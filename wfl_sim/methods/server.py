@@ -11,7 +11,7 @@ from wfl_sim.config.answers import AnswerError, one_number
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import Upload
-from wfl_sim.methods.method import METHODS, Method, is_weighted_mean
+from wfl_sim.methods.method import METHODS, Method, is_weighted_mean, on_device
 from wfl_sim.methods.robust import ROBUST, Robust, robust_aggregate
 from wfl_sim.methods.server_optimizers import MEMORY, OPTIMIZERS, Average, Optimizer
 from wfl_sim.methods.staleness import STALENESS, Delta, Staleness
@@ -115,7 +115,9 @@ def server_update(
     else:
         made = dict(robust_aggregate(rule.robust, uploads))
     if noise and rng is not None:
-        made = _disturbed(made, noise * _largest(present, uploads), rng)
+        sent = [name for name in made if on_device(method, name)]
+        deviation = noise * _largest(present, uploads, sent)
+        made |= {name: _disturbed(made[name], deviation, rng) for name in sent}
     made |= {name: present[name] for name in known if name not in made}
     if edge:
         return {**made, **of_parts(shared, MEMORY)}
@@ -137,18 +139,19 @@ def _presented(rule: Staleness, present: State, upload: Upload) -> Upload:
     return found
 
 
-def _largest(shared: State, uploads: Sequence[Upload]) -> float:
-    """Return the largest root mean square among the changes that devices have made."""
+def _largest(shared: State, uploads: Sequence[Upload], sent: Sequence[str]) -> float:
+    """Return the largest root mean square among the changes that devices have sent."""
+    changes = [
+        [upload.state[name] - shared.get(name, 0.0) for name in sent if name in upload.state]
+        for upload in uploads
+    ]
     squares = [
-        np.concatenate([np.square(a - shared.get(n, 0.0), dtype=np.float64).ravel() for n, a in s])
-        for s in (upload.state.items() for upload in uploads)
+        np.concatenate([np.square(each, dtype=np.float64).ravel() for each in change])
+        for change in changes
     ]
     return float(np.sqrt(max(each.mean() for each in squares)))
 
 
-def _disturbed(mean: State, deviation: float, rng: np.random.Generator) -> dict[str, Any]:
-    """Return the average as it is received over the air."""
-    return {
-        name: array + rng.normal(0.0, deviation, array.shape).astype(np.float32)
-        for name, array in mean.items()
-    }
+def _disturbed(mean: Any, deviation: float, rng: np.random.Generator) -> Any:
+    """Return values of the average as they are received over the air."""
+    return mean + rng.normal(0.0, deviation, mean.shape).astype(np.float32)

@@ -68,7 +68,7 @@ class Hierarchical(Bounded):
             yield from cloud.merge(
                 [each.server for each in federation.edges if each.updated],
                 number,
-                bits=max(each.workload.upload_bits for each in federation.devices),
+                bits=federation.edges[0].state_bits,
                 flops=max(each.workload.aggregate_flops for each in federation.devices),
             )
             yield env.all_of([env.process(each.follow(cloud, number)) for each in federation.edges])

@@ -7,7 +7,14 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.methods.method import METHODS, Method, SplitModel, is_weighted_mean
 from wfl_sim.methods.privacy import Privacy
 from wfl_sim.methods.server import AggregationConfig
-from wfl_sim.rounds import Asynchronous, Centralised, Deadline, OverTheAir, Synchronous
+from wfl_sim.rounds import (
+    Asynchronous,
+    Centralised,
+    Deadline,
+    Hierarchical,
+    OverTheAir,
+    Synchronous,
+)
 from wfl_sim.rounds.policy import Rounds
 from wfl_sim.rounds.selection.selector import SELECTORS, RandomSelection
 
@@ -32,6 +39,18 @@ def check_privacy(
     if privacy.secure_aggregation and isinstance(rounds, OverTheAir):
         message = "has nothing to mask over the air, where values are sent as amplitudes in one sum"
         raise LocatedError(message, "privacy", "secure_aggregation")
+    if privacy.noise_multiplier and isinstance(rounds, OverTheAir):
+        message = (
+            "must be 0 over the air: devices scale there by their examples, and noise is "
+            "calibrated to equal weights"
+        )
+        raise LocatedError(message, "privacy", "noise_multiplier")
+    if sums and isinstance(rounds, Hierarchical) and not rounds.clients:
+        message = (
+            "must be given: each edge server has cohorts of its own, and their size sets masks and "
+            "shares of the noise"
+        )
+        raise LocatedError(message, "rounds", "clients")
     if privacy.secure_aggregation and _mixes_rounds(rounds):
         message = "masks cancel in the sum of one cohort, and here uploads of several rounds meet"
         raise LocatedError(message, "privacy", "secure_aggregation")

@@ -259,8 +259,7 @@ def _edge_servers(
             cells=[name for name, hub in hubs.items() if hub == edge],
             up=routes[edge, SERVER],
             down=routes[SERVER, edge],
-            upload_bits=max(each.upload_bits for each in workloads),
-            download_bits=max(each.download_bits for each in workloads),
+            state_bits=max(each.state_bits for each in workloads),
         )
         for edge in edges
     ]

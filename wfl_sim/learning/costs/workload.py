@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from wfl_sim.codecs import Float32
 from wfl_sim.codecs.codec import payload_bits
 from wfl_sim.config.plugin_code import code_of
 from wfl_sim.data.examples import PromptLengths
@@ -149,6 +150,7 @@ def _count(
         model=model.pretrained,
         method=METHODS.label(method),
         unicast=needs(method, "unicast"),
+        state_bits=payload_bits(Float32(), up),
         exchange=exchange,
     )
     return CountedUpdate(apart=apart, steps=costs, shapes=shapes)

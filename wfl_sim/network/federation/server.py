@@ -74,9 +74,11 @@ class Server:
             unicast = members[0].workload.unicast
             groups = [[device] for device in members] if unicast else cell.broadcast_groups(members)
             for group in groups:
-                # A broadcast has the size that the receiver with the largest download needs.
+                # A broadcast has the size that the receiver with the largest download needs, and
+                # what is for each of the others alone.
                 largest = max(bits[each.index] for each in group)
-                downloads |= self._send(cell, group, largest)
+                others = (len(group) - 1) * group[0].workload.own_download_bits
+                downloads |= self._send(cell, group, largest + others)
         return downloads
 
     def aggregate(
@@ -237,10 +239,8 @@ class EdgeServer:
     """Route to the cloud."""
     down: Route
     """Route from the cloud."""
-    upload_bits: int
-    """Bits of a state that is sent to the cloud."""
-    download_bits: int
-    """Bits of a state that comes from the cloud."""
+    state_bits: int
+    """Bits of a state that is sent to the cloud, or comes from it."""
     updated: bool = False
     """Whether its state differs from the last one of the cloud."""
     exchanges: bool = False
@@ -262,16 +262,15 @@ class EdgeServer:
         """Send the state to the cloud, if there has been an aggregation."""
         self.updated = self.server.version > 0
         if self.updated:
-            yield from self._carry(self.up, self.upload_bits, number)
+            yield from self._carry(self.up, number)
 
     def follow(self, cloud: Server, number: int) -> Generator[simpy.Event, Any, None]:
         """Receive the state of the cloud."""
-        if self.download_bits:
-            yield from self._carry(self.down, self.download_bits, number)
+        yield from self._carry(self.down, number)
         self.server.shared, self.server.version = cloud.shared, 0
 
-    def _carry(self, route: Route, bits: int, number: int) -> Generator[simpy.Event, Any, None]:
-        env = self.context.env
+    def _carry(self, route: Route, number: int) -> Generator[simpy.Event, Any, None]:
+        env, bits = self.context.env, self.state_bits
         start, self.exchanges = env.now, True
         yield from route.carry(env, bits)
         self.exchanges = False
