@@ -154,6 +154,24 @@ def test_the_error_of_the_average_is_the_share_of_the_largest_change():
     assert abs((again[0] - exact).mean()) < 4 * 0.01 / np.sqrt(exact.size)
 
 
+def test_what_a_download_has_lost_is_no_change_of_a_device():
+    """Noise is scaled by what devices send: their change since the state they have received."""
+    start, received = ({"lora/a": np.full((400, 500), value, np.float32)} for value in (1.0, 0.5))
+    upload = Upload({"lora/a": received["lora/a"] + np.float32(0.1)}, 1.0, base=received)
+    made, exact = (
+        server_update(
+            FedIT(),
+            AggregationConfig(),
+            start,
+            [upload],
+            noise=noise,
+            rng=np.random.default_rng(1),
+        )["lora/a"]
+        for noise in (0.02, 0.0)
+    )
+    assert (made - exact).std() == pytest.approx(0.02 * 0.1, rel=0.01)
+
+
 def test_what_never_leaves_the_server_has_no_noise_of_the_air():
     """The upper blocks and the head of a split network; nor do their changes scale the noise."""
     rng = np.random.default_rng(0)

@@ -45,7 +45,7 @@ def next_shared(
         uploads, task.weights, task.devices, task.bases, task.staleness, strict=True
     ):
         began: State = {}
-        if not averages or (staleness and server.staleness.needs_base):
+        if task.noise or not averages or (staleness and server.staleness.needs_base):
             began = payloads.received(device, base, older.get(base, shared))
         received.append(Upload(upload, weight, device, began, staleness))
     left_out = {}

@@ -20,7 +20,7 @@ class Upload:
     """Number of the device; -1 where the upload is itself an aggregate of a cell."""
     base: State = field(default_factory=dict)
     """State that the device had received before it trained; empty where it is not used, as in an
-    average of an upload that is up to date."""
+    average of an upload that is up to date and has come without noise of the air."""
     staleness: int = 0
     """Number of versions of the shared state between `base` and the present one."""
 

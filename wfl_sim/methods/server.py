@@ -142,8 +142,8 @@ def _presented(rule: Staleness, present: State, upload: Upload) -> Upload:
 def _largest(shared: State, uploads: Sequence[Upload], sent: Sequence[str]) -> float:
     """Return the largest root mean square among the changes that devices have sent."""
     changes = [
-        [upload.state[name] - shared.get(name, 0.0) for name in sent if name in upload.state]
-        for upload in uploads
+        [state[name] - base.get(name, 0.0) for name in sent if name in state]
+        for state, base in ((upload.state, upload.base or shared) for upload in uploads)
     ]
     squares = [
         np.concatenate([np.square(each, dtype=np.float64).ravel() for each in change])
