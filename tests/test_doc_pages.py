@@ -9,6 +9,7 @@ import pytest
 
 from tests.results.test_comparison import written
 from wfl_sim.methods import ditto
+from wfl_sim.methods.local_update import ClientContext
 
 PAGES = {"channel_models": [], "gym": ["gymnasium"], "link_level": [], "python": ["pandas"]}
 """Pages, and the packages that their code needs."""
@@ -75,7 +76,7 @@ def test_results_are_read_as_the_page_says(number, package, tmp_path, monkeypatc
 
 
 def test_the_local_update_on_the_page_of_methods_is_that_of_ditto():
-    (code,) = python_of("methods")
+    _, code = python_of("methods")
     names = dict(vars(ditto))
     exec(code, names)
     method, w, kept = ditto.Ditto(), {"a": np.ones(2)}, {"own/a": np.zeros(2)}
@@ -88,6 +89,21 @@ def test_the_local_update_on_the_page_of_methods_is_that_of_ditto():
         return repr((asked, ended.value.value))
 
     assert played(partial(names["local_update"], method)) == played(method.local_update)
+
+
+def test_the_attack_on_the_page_of_methods_is_sent_by_the_wrong_devices_alone():
+    code, _ = python_of("methods")
+    names = {"__name__": "page"}
+    exec(code, names)
+    sent = []
+    for device in (0, 1):
+        client = ClientContext(device=device, shapes={}, rng=np.random.default_rng(0))
+        update = names["Flipped"]().local_update({"a": np.ones(2)}, {}, client)
+        next(update)
+        with pytest.raises(StopIteration) as ended:
+            update.send({"a": np.full(2, 3.0)})
+        sent.append(ended.value.value.upload["a"].tolist())
+    assert sent == [[-19, -19], [3, 3]]
 
 
 @pytest.mark.parametrize(
