@@ -9,7 +9,7 @@ from tests.simulation.test_simulation import check_laws
 from tests.simulation.test_training_runs import TRAINING
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.execution.store import Store
-from wfl_sim.simulation.scenario_remarks import edge_remarks
+from wfl_sim.simulation.round_remarks import edge_remarks
 from wfl_sim.simulation.simulation import Simulation
 
 TREE = (

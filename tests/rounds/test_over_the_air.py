@@ -16,6 +16,7 @@ from wfl_sim.methods import FedIT, SplitLoRA
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.server import AggregationConfig, server_update
 from wfl_sim.results import digest_spans, digest_states
+from wfl_sim.simulation.scenario_remarks import flat_remarks
 from wfl_sim.simulation.simulation import Simulation
 
 AIR = """
@@ -211,6 +212,15 @@ def test_noise_is_learned_and_repeats(tmp_path):
         assert runs[0].states["shared"][name] == pytest.approx(array, abs=0.05)
     network = Simulation(scenario(tmp_path, air, text=TRAINING), network_only=True).run()
     assert digest_spans(network.spans) == digest_spans(runs[0].spans)
+
+
+@pytest.mark.parametrize(("spread", "said"), [("19 ns", 0), ("21 ns", 1)])
+def test_a_band_that_is_not_flat_is_said(tmp_path, spread, said):
+    """Inverting each of 24 blocks takes more power than inverting their mean, by 9 % from here."""
+    setting = f"cells.0.channel.fading.delay_spread={spread}"
+    assert len([*flat_remarks(scenario(tmp_path, setting, text=AIR))]) == said
+    digital = "rounds={kind: synchronous, count: 2}"
+    assert not [*flat_remarks(scenario(tmp_path, setting, digital, text=AIR))]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from wfl_sim.scenario.loading import load
 from wfl_sim.simulation import run as running
 from wfl_sim.simulation.feasibility import OutOfReach
 from wfl_sim.simulation.remarks import remarks
-from wfl_sim.simulation.scenario_remarks import robust_remarks, stale_remarks, warm_up_remarks
+from wfl_sim.simulation.round_remarks import robust_remarks, stale_remarks, warm_up_remarks
 from wfl_sim.simulation.simulation import Simulation
 
 TRAINING = """

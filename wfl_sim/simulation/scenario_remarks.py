@@ -17,25 +17,31 @@ from channel_models import (
     UMiAV,
     symbol_duration,
 )
-from wfl_sim.config.errors import Location, counted
+from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import TraceAvailability
 from wfl_sim.device_models.mobility.trace import Trace
-from wfl_sim.methods.method import METHODS, is_weighted_mean
-from wfl_sim.methods.robust import Krum, Median, TrimmedMean
-from wfl_sim.network.carriers.backhaul_graph import nearest
 from wfl_sim.radio.allocation import MinimumEnergy, MinimumMakespan
 from wfl_sim.radio.allocation.allocator import ALLOCATORS
 from wfl_sim.radio.bands.cochannel import shares_bands
+from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.channel.propagation import FROZEN, PATHLOSSES
 from wfl_sim.radio.power.base_station_power import EarthModel
-from wfl_sim.rounds import Asynchronous, Centralised, Hierarchical, Tiers
+from wfl_sim.rounds import Asynchronous, Centralised, OverTheAir
 from wfl_sim.scenario.loading import Loaded
 from wfl_sim.scenario.scenario import Scenario
+from wfl_sim.simulation.round_remarks import (
+    edge_remarks,
+    robust_remarks,
+    stale_remarks,
+    warm_up_remarks,
+)
 
 _LOUDEST: Final = 4.0
 """W: terminals of TS 38.101 radiate 35 dBm at most, stations of Wi-Fi 36 dBm."""
 _LATE: Final = 0.01
 """Share of the power beyond the cyclic prefix from which that is said: 20 dB below the rest."""
+_FLAT: Final = 0.2
+"""Delay spread times bandwidth at which inverting each block takes 9 % more power than the mean."""
 _MEANT: Final = 50.0
 """No power of a device is a larger number of dBm; more W are meant as they are."""
 
@@ -179,11 +185,8 @@ def echo_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
         if not cell.cellular or cell.ideal_blocks is not None or cell.standard == "nb-iot":
             continue
         prefix = CYCLIC_PREFIX * symbol_duration(cell.subcarrier_spacing)
-        condition = getattr(cell.channel.pathloss, "condition", "mixed")
-        drawn = {"nlos": cell.fadings[:1], "los": cell.fadings[1:]}.get(condition, cell.fadings)
         late = 0.0
-        laws: list[Any] = [getattr(each, "fading", each) for each in drawn]
-        for law in laws:
+        for law in _fadings(cell):
             if (profile := getattr(law, "delay_profile", None)) is not None:
                 beyond = profile.delays * law.delay_spread > prefix
                 late = max(late, float(profile.tap_powers[beyond].sum()))
@@ -193,6 +196,31 @@ def echo_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
                 f"{late:.1%} of the power comes later than the cyclic prefix of {prefix * 1e6:.2g} "
                 "us, and the interference between symbols that it makes is left out",
             )
+
+
+def flat_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the bands that sums over the air take as flat, and whose channels are not."""
+    cells = scenario.base_stations if isinstance(scenario.rounds, OverTheAir) else ()
+    for number, cell in enumerate(cells):
+        spreads = [
+            profile.rms_delay_spread() * law.delay_spread
+            for law in _fadings(cell)
+            if (profile := getattr(law, "delay_profile", None)) is not None
+        ]
+        if (spread := max(spreads, default=0.0)) * cell.bandwidth > _FLAT:
+            yield (
+                ("cells", number, "channel", "fading"),
+                f"over the air the band is taken as flat, and at a delay spread of "
+                f"{spread * 1e9:.3g} ns its blocks fade apart: the error of the average is too "
+                "small (docs/rounds.md)",
+            )
+
+
+def _fadings(cell: CellConfig) -> list[Any]:
+    """Return the laws of fading that the links of a cell may have."""
+    condition = getattr(cell.channel.pathloss, "condition", "mixed")
+    drawn = {"nlos": cell.fadings[:1], "los": cell.fadings[1:]}.get(condition, cell.fadings)
+    return [getattr(each, "fading", each) for each in drawn]
 
 
 def window_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
@@ -206,60 +234,6 @@ def window_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
                     f"{ALLOCATORS.label(side.allocator)} plans with the bits of the present window "
                     "alone, so the first ones of a transfer take its time and may miss a deadline",
                 )
-
-
-def robust_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
-    """Yield what a robust rule cannot do with as few uploads as an aggregation has."""
-    rule, most, text = scenario.server.robust, scenario.most_uploads, ""
-    uploads = counted(most, "upload")
-    if isinstance(rule, Median) and most <= 2:
-        text = "the median of one or two uploads is their mean, and an aggregation has no more"
-    elif isinstance(rule, TrimmedMean) and round(rule.share * most, 6) < 1:
-        text = f"a share of {rule.share:g} leaves out none of at most {uploads}: the mean"
-    elif isinstance(rule, Krum) and rule.take >= most:
-        text = f"takes {rule.take} of at most {uploads}, which is the mean"
-    elif isinstance(rule, Krum) and 2 * rule.wrong + 2 >= most:
-        text = (
-            f"to stand {counted(rule.wrong, 'wrong upload')} krum needs {2 * rule.wrong + 3}, "
-            f"and an aggregation has at most {most}"
-        )
-    if text:
-        yield ("server", "robust"), text
-
-
-def stale_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
-    """Yield that no rule of staleness acts where a method combines uploads by itself."""
-    rounds, method = scenario.rounds, scenario.method
-    late = getattr(rounds, "late", "") == "fold"
-    if not (late or isinstance(rounds, Asynchronous | Tiers)) or is_weighted_mean(method):
-        return
-    if any(part.shared for part in method.parts):
-        name = METHODS.name_of(method)
-        text = f"{name} takes an upload as it is, however stale: it does not average"
-        yield ("rounds", "late" if late else "kind"), text
-
-
-def warm_up_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
-    """Yield that a warm-up over rounds outlasts the run, so that no update learns at `lr`."""
-    rise = getattr(getattr(scenario.method, "local", None), "warmup_rounds", 0)
-    rounds = getattr(scenario.rounds, "count", None)  # None: until a time
-    if rounds is not None and rise > rounds:
-        warm = counted(rise, "round")
-        text = f"its rate never reaches lr: {warm} of warm-up, and the run has {rounds}"
-        yield ("method", "local", "warmup_rounds"), text
-
-
-def edge_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
-    """Yield the edge servers to which no cell belongs."""
-    if scenario.backhaul is None or not isinstance(scenario.rounds, Hierarchical):
-        return
-    cells = [f"cell-{number}" for number in range(len(scenario.base_stations))]
-    graph, names = scenario.backhaul.graph(cells), scenario.backhaul.edge_servers
-    hubs = {nearest(graph, cell, names) for cell in cells}
-    for number, name in enumerate(names):
-        if name not in hubs:
-            text = f"no cell is nearest to {name}, which takes no part"
-            yield ("backhaul", "edge_servers", number), text
 
 
 def scenario_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
@@ -277,6 +251,7 @@ def scenario_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
         twin_remarks,
         entry_remarks,
         echo_remarks,
+        flat_remarks,
         window_remarks,
         robust_remarks,
         stale_remarks,
