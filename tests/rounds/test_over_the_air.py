@@ -214,6 +214,16 @@ def test_noise_is_learned_and_repeats(tmp_path):
     assert digest_spans(network.spans) == digest_spans(runs[0].spans)
 
 
+def test_the_noise_of_a_round_is_the_same_whatever_is_measured(tmp_path):
+    """Its stream was named by the state before, and so by all code, libraries and metrics."""
+    air = "rounds={kind: over-the-air, count: 1}"
+    one, other = (
+        Simulation(scenario(tmp_path, air, *more, text=TRAINING)).run(Store(tmp_path / "store"))
+        for more in ([], ["evaluation.metrics=[macro-f1]"])
+    )
+    assert digest_states(one.states) == digest_states(other.states)
+
+
 @pytest.mark.parametrize(("spread", "said"), [("19 ns", 0), ("21 ns", 1)])
 def test_a_band_that_is_not_flat_is_said(tmp_path, spread, said):
     """Inverting each of 24 blocks takes more power than inverting their mean, by 9 % from here."""

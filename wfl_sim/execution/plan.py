@@ -90,6 +90,7 @@ class Plan(ABC):
         *,
         edge: bool = False,
         noise: float = 0.0,
+        number: int = 0,
     ) -> StateRef:
         """Return the shared state that follows `shared`.
 
@@ -99,8 +100,9 @@ class Plan(ABC):
             edge: whether an edge server averages for its own cell. The result can be used as a
                 shared state, and as an upload to the server above.
             noise: error of over-the-air aggregation, see `Aggregate.noise`.
+            number: of the round, whose noise it is.
         """
-        made = StateRef(self._aggregate_key(shared, arrivals, edge, noise), "shared")
+        made = StateRef(self._aggregate_key(shared, arrivals, edge, noise, number), "shared")
         self._made_from[made] = shared, tuple(each.device for each in arrivals)
         return made
 
@@ -133,7 +135,12 @@ class Plan(ABC):
 
     @abstractmethod
     def _aggregate_key(
-        self, shared: StateRef, arrivals: Sequence[ReceivedUpload], edge: bool, noise: float
+        self,
+        shared: StateRef,
+        arrivals: Sequence[ReceivedUpload],
+        edge: bool,
+        noise: float,
+        number: int,
     ) -> str:
         """Return the key of an aggregation."""
 

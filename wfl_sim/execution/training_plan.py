@@ -116,7 +116,12 @@ class TrainingPlan(Plan):
         return key
 
     def _aggregate_key(
-        self, shared: StateRef, arrivals: Sequence[ReceivedUpload], edge: bool, noise: float
+        self,
+        shared: StateRef,
+        arrivals: Sequence[ReceivedUpload],
+        edge: bool,
+        noise: float,
+        number: int,
     ) -> str:
         weights = tuple(self._weight(each) for each in arrivals)
         key = self._graph.add(
@@ -130,7 +135,7 @@ class TrainingPlan(Plan):
                 staleness=tuple(each.staleness for each in arrivals),
                 edge=edge,
                 noise=noise,
-                seed=derived_seed(self._seed, "aggregation", shared.key) if noise else 0,
+                seed=derived_seed(self._seed, "aggregation", number) if noise else 0,
             )
         )
         if edge:

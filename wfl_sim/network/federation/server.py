@@ -118,6 +118,7 @@ class Server:
             ],
             edge=self._is_edge,
             noise=noise or 0.0,
+            number=number,
         )
         self.version += 1
         total = sum(bits) if noise is None else max(bits)
