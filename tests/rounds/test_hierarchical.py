@@ -9,6 +9,7 @@ from tests.simulation.test_simulation import check_laws
 from tests.simulation.test_training_runs import TRAINING
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.execution.store import Store
+from wfl_sim.simulation.remarks import remarks
 from wfl_sim.simulation.round_remarks import edge_remarks
 from wfl_sim.simulation.simulation import Simulation
 
@@ -153,6 +154,17 @@ def test_with_one_round_a_cloud_round_it_is_federated_averaging(tmp_path):
         network_only=True,
     ).run()
     assert network.spans == runs[1].spans
+
+
+@pytest.mark.parametrize("rounds", [ROUNDS, "rounds={kind: synchronous, count: 6}"])
+def test_an_end_for_want_of_devices_is_said(tmp_path, rounds):
+    flat = [f"devices.{group}.battery=9 J" for group in (0, 1)]
+    totals = outcome(tmp_path, *TREE, rounds, *flat).totals
+    end = totals["simulated_seconds"]
+    assert f"no device is left that could come back: the run ended at {end:.6g} s" in remarks(
+        totals
+    )
+    assert not remarks(outcome(tmp_path, *TREE, rounds).totals)
 
 
 def test_an_edge_server_without_cells_is_said(tmp_path):

@@ -20,7 +20,7 @@ def network_totals(scenario: Scenario, federation: Federation) -> dict[str, Any]
     """Return the totals of the manifest that come from the network, at the end of a run.
 
     What a scenario does not have (batteries, handovers, users beside the federation, carbon, ways
-    out of coverage, uploads that are not used) is not among them.
+    out of coverage, uploads that are not used, an end for want of devices) is not among them.
     """
     now, context, carbon = federation.env.now, federation.context, scenario.carbon
     joules = context.ledger.components(now).sum(axis=0)
@@ -33,6 +33,7 @@ def network_totals(scenario: Scenario, federation: Federation) -> dict[str, Any]
         "grams_co2": {} if carbon is None else carbon.grams(own),
         "out_of_coverage": {name: start for name, start in since if start is not None},
         "unused_uploads": context.unused_uploads or {},
+        "all_lost": federation.all_lost or {},
     }
     return {
         "simulated_seconds": now,

@@ -36,6 +36,9 @@ def remarks(totals: Mapping[str, Any]) -> list[str]:
         f"{name} is out of reach from {start:,.6g} s on"
         for name, start in [*totals.get("out_of_coverage", {}).items()][:3]
     ]
+    if totals.get("all_lost"):
+        end = totals["simulated_seconds"]
+        lines.append(f"no device is left that could come back: the run ended at {end:,.6g} s")
     if left_out := totals.get("uploads_left_out"):
         lines.append(not_finite_remark(left_out))
     if broken := totals.get("not_finite"):
