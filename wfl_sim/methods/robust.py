@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Annotated, Protocol
 
 import numpy as np
@@ -76,7 +77,10 @@ class Krum(Bounded):
 
     def combine(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the mean of the best."""
-        squares = np.stack([np.sum((rows - row) ** 2, axis=1) for row in rows])
+        squares = np.zeros((len(rows), len(rows)))
+        for one, other in combinations(range(len(rows)), 2):
+            apart = np.sum((rows[one] - rows[other]) ** 2)
+            squares[one, other] = squares[other, one] = apart
         near = max(1, len(rows) - self.wrong - 2)
         # The first of each sorted row is the distance to itself.
         scores = np.sort(squares, axis=1)[:, 1 : 1 + near].sum(axis=1)
