@@ -17,6 +17,7 @@ from tests.fixtures.runs import BASE
 from tests.simulation.test_training_runs import LIAR, TRAINING
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.gym import RoundsEnv
+from wfl_sim.learning.privacy_accounting import gaussian_epsilon
 from wfl_sim.results import Run, digest_spans
 from wfl_sim.rounds import Deadline, Synchronous
 from wfl_sim.scenario.scenario import Scenario
@@ -342,3 +343,19 @@ def test_a_copy_is_an_environment_before_its_first_reset(copied):
         other.step(np.ones(3))
     other.reset(seed=1)
     assert other.step(np.ones(3))[4] == env.step(np.ones(3))[4]
+
+
+def test_what_an_agent_asks_is_no_uniform_sample(tmp_path):
+    """Epsilon is that of the devices asked most: three, each with a third of the noise, twice."""
+    pytest.importorskip("opacus")
+    scenario = {
+        **YAML(typ="safe", pure=True).load(TRAINING),
+        "rounds": {"kind": "synchronous", "count": 2, "clients": 3},
+        "server": {"weights": "equal"},
+        "privacy": {"clip": 1.0, "noise_multiplier": 2.0, "accountant": "pld"},
+    }
+    env = RoundsEnv(scenario, act="selection", out=tmp_path / "runs")
+    steps = played(env, 2 * [np.array([1, 1, 1, 0], np.int8)], seed=1)
+    spent = Run.open(steps[-1][4]["run"]).manifest["privacy"]
+    assert (spent["amplified"], spent["releases"]) == (False, 2)
+    assert spent["epsilon"] == pytest.approx(gaussian_epsilon(2 / np.sqrt(2), 1e-5))

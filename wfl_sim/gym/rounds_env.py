@@ -289,6 +289,8 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         result = self._simulation.result(federation, self._rows, states)
         manifest = {**provenance(one), **result.totals, "network_only": self._graph is None}
         plan = federation.context.plan
+        if self._graph is not None:
+            manifest |= self._simulation.privacy_spent(federation.context, drawn=False)
         robust = plan if isinstance(plan, TrainingPlan) and one.server.robust else None
         if robust is not None and (left_out := robust.left_out()):
             manifest["uploads_left_out"] = left_out

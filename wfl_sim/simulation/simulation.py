@@ -162,7 +162,7 @@ class Simulation:
             "tasks_executed": graph.executed,
             **({"uploads_left_out": left_out} if left_out else {}),
             **({"not_finite": broken} if broken else {}),
-            **self._privacy_spent(plan.cohorts, context),
+            **self.privacy_spent(context),
             "execution": dict(graph.report()),
         }
         samples: list[dict[str, str]] = []
@@ -217,23 +217,22 @@ class Simulation:
         if noisy and find_spec("opacus") is None:
             raise LocatedError("noise needs an accountant: install wfl-sim[privacy]", "privacy")
 
-    def _privacy_spent(
-        self, cohorts: Sequence[Sequence[int]], context: RunContext
-    ) -> dict[str, Any]:
+    def privacy_spent(self, context: RunContext, *, drawn: bool = True) -> dict[str, Any]:
         """Return the epsilon spent by what the server has received, if updates have noise.
 
         Args:
-            cohorts: the devices of each aggregation; with local noise each upload tells by itself.
             context: of the run.
+            drawn: whether the rounds of the scenario have drawn the cohorts, and not an agent.
         """
         privacy, rounds = self.scenario.secured, self.scenario.rounds
         if privacy is None or not privacy.noise_multiplier:
             return {}
         from wfl_sim.learning.privacy_accounting import epsilon_spent
 
-        if privacy.noise == "local":
+        cohorts: Sequence[Sequence[int]] = context.plan.cohorts
+        if privacy.noise == "local":  # each upload tells by itself
             cohorts = [[device] for device in context.received]
-        uniform = not context.partial_pools and draws_uniformly(rounds)
+        uniform = drawn and not context.partial_pools and draws_uniformly(rounds)
         count = self.scenario.device_count
         return {"privacy": epsilon_spent(privacy, cohorts, count, uniform=uniform)}
 
