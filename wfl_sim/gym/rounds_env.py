@@ -283,16 +283,14 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
     def _written(self, out: Path) -> Path:
         """Write the folder of the run, which has ended, and return it."""
         federation, one = self._federation, self._simulation.scenario
-        states = {}
+        states, spent = {}, dict[str, Any]()
         if self._graph is not None:
             states = {"shared": self._graph.state(federation.server.shared)}
+            spent = self._simulation.privacy_spent(federation.context, drawn=False)
         result = self._simulation.result(federation, self._rows, states)
-        manifest = {**provenance(one), **result.totals, "network_only": self._graph is None}
-        plan = federation.context.plan
-        if self._graph is not None:
-            manifest |= self._simulation.privacy_spent(federation.context, drawn=False)
-        robust = plan if isinstance(plan, TrainingPlan) and one.server.robust else None
-        if robust is not None and (left_out := robust.left_out()):
+        given = {**result.totals, **spent, "network_only": self._graph is None}
+        manifest, plan = {**provenance(one), **given}, federation.context.plan
+        if isinstance(plan, TrainingPlan) and one.server.robust and (left_out := plan.left_out()):
             manifest["uploads_left_out"] = left_out
             _warn(not_finite_remark(left_out))
         course = digest_spans(result.spans)[:8]
