@@ -208,8 +208,10 @@ def test_an_objective_without_a_loss_is_refused() -> None:
 
 
 def _attends(backward: bool) -> None:
-    q, k = torch.randn(2, 8, 24, 16, requires_grad=backward), torch.randn(2, 2, 12, 16)
-    found = functional.scaled_dot_product_attention(q, k, k, enable_gqa=True)
+    q = torch.randn(2, 8, 24, 16, requires_grad=backward)
+    # torch 2.8 fuses groups of queries forward alone.
+    k = torch.randn(2, 8 if backward else 2, 12, 16)
+    found = functional.scaled_dot_product_attention(q, k, k, enable_gqa=not backward)
     if backward:
         found.sum().backward()
 

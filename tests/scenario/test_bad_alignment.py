@@ -52,6 +52,7 @@ def complaint(folder: Path, *settings: str) -> str:
         (["method.rewards={safety: ./mine.py}"], "names a file: add the class in it"),
         (["method.rewards={safety: ./mine.py:Mine}"], "give --allow-plugins if you trust it"),
         (["method.rewards={safety: 5}"], "safety: must be a kind of reward (given-answer)"),
+        (["method.temperature=1e-40"], "temperature: must be at least 0.001, got 1e-40"),
         (
             ["method.rewards={safety: {kind: given-answer, metric: mcc}}"],
             "metric: must be of answers, and mcc is not",

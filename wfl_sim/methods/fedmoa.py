@@ -17,12 +17,19 @@ from typing import Annotated, ClassVar, Final
 
 import numpy as np
 
-from wfl_sim.config.fields import Bounded, NonNegativeFloat, PositiveFloat, Share
+from wfl_sim.config.fields import Bounded, NonNegativeFloat, Share
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.local_update import ClientContext, LocalResult, LocalRun, train_phases
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.objectives import ALGORITHMS, GRPO, Algorithm, Alignment, Rewards
+from wfl_sim.methods.objectives import (
+    ALGORITHMS,
+    GRPO,
+    Algorithm,
+    Alignment,
+    Rewards,
+    Temperature,
+)
 from wfl_sim.methods.parts import LoRA, Part, RewardWeights, Shapes
 from wfl_sim.methods.phases import Local, Phase, one_phase
 from wfl_sim.state import State, of_parts, outside
@@ -45,7 +52,7 @@ class FedMOA(Bounded):
     """Step of the weights' logits for gradients of one direction."""
     sharpness: NonNegativeFloat = 1.0
     """Uploads weigh n_k exp(sharpness z_k), with z_k the standardised mean primary reward."""
-    temperature: PositiveFloat = 1.0
+    temperature: Temperature = 1.0
     local: Local = field(default_factory=lambda: Local(steps=4, batch=32, lr=1e-3))
 
     def __post_init__(self) -> None:

@@ -10,11 +10,19 @@ the same weights of rewards: federated PPO without personalisation. Sizes are wf
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from wfl_sim.config.fields import Bounded, PositiveFloat, PositiveInt, Share
+from wfl_sim.config.fields import Bounded, PositiveInt, Share
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.objectives import ALGORITHMS, PPO, Algorithm, Alignment, Rewards, critic_of
+from wfl_sim.methods.objectives import (
+    ALGORITHMS,
+    PPO,
+    Algorithm,
+    Alignment,
+    Rewards,
+    Temperature,
+    critic_of,
+)
 from wfl_sim.methods.parts import LastLayers, Part
 from wfl_sim.methods.phases import Local, Phase, one_phase
 
@@ -28,7 +36,7 @@ class FedRLHF(WeightedMean, Bounded):
     algorithm: Annotated[Algorithm, From(ALGORITHMS)] = field(default_factory=PPO)
     rewards: Rewards = field(default_factory=Rewards)
     weight: Share | None = 0.5
-    temperature: PositiveFloat = 1.0
+    temperature: Temperature = 1.0
     local: Local = field(default_factory=lambda: Local(steps=4, batch=32, lr=2e-4))
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from wfl_sim.config.fields import Bounded, NonNegativeInt, PositiveFloat, Share
+from wfl_sim.config.fields import Bounded, NonNegativeInt, Share
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.method import METHODS
@@ -14,6 +14,7 @@ from wfl_sim.methods.objectives import (
     Alignment,
     Rewards,
     Sparsity,
+    Temperature,
     critic_of,
 )
 from wfl_sim.methods.parts import LastLayers, LoRA, Part, lora_and_head
@@ -37,7 +38,7 @@ class LocalOnly(Bounded):
     rewards: Rewards = field(default_factory=Rewards)
     weight: Share | None = None
     attention: Sparsity = field(default_factory=Sparsity)
-    temperature: PositiveFloat = 1.0
+    temperature: Temperature = 1.0
     local: Local = field(default_factory=Local)
 
     def __post_init__(self) -> None:

@@ -39,6 +39,10 @@ class Algorithm(Protocol):
 ALGORITHMS: Registry[Algorithm] = Registry("algorithm")
 
 
+Temperature = Annotated[float, Ge(1e-3)]
+"""Softmax temperature at which answers are sampled. At the least one the likeliest word is always
+taken; below it scores over the temperature would leave the range of float32."""
+
 RULES: Final = "rules"
 """In place of a reward model: score by the rules of generated requests."""
 
@@ -196,8 +200,7 @@ class Alignment(Bounded):
     distance: NonNegativeFloat = 0.0
     """b of the penalty b |w - w_global|^2 on shared parameters, and on offsets from them."""
     attention: Sparsity = field(default_factory=Sparsity)
-    temperature: PositiveFloat = 1.0
-    """Softmax temperature at which answers are sampled."""
+    temperature: Temperature = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,7 +14,7 @@ by MGDA, by PCGrad, or by adding the rewards first (`linear`). Everything else i
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from wfl_sim.config.fields import NonNegativeFloat, PositiveFloat, Share
+from wfl_sim.config.fields import NonNegativeFloat, Share
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.method import METHODS
@@ -25,6 +25,7 @@ from wfl_sim.methods.objectives import (
     Alignment,
     Rewards,
     Sparsity,
+    Temperature,
     critic_of,
 )
 from wfl_sim.methods.parts import Adapter, LoRA, Part
@@ -44,7 +45,7 @@ class PWFF(WeightedMean):
     combine: Literal["linear", "mgda", "pcgrad"] = "mgda"
     distance: NonNegativeFloat = 0.01
     attention: Sparsity = field(default_factory=Sparsity)
-    temperature: PositiveFloat = 1.0
+    temperature: Temperature = 1.0
     local: Local = field(default_factory=lambda: Local(steps=4, batch=32, lr=1e-3))
 
     def __post_init__(self) -> None:
