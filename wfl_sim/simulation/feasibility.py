@@ -38,8 +38,9 @@ def check_memory(scenario: Scenario, workloads: Sequence[Workload]) -> tuple[int
             elif need > group.hardware.memory:
                 raise LocatedError(
                     f"{group.hardware.name} has {group.hardware.memory / 1e6:,.1f} MB of memory "
-                    f"and a local step of this model needs {need / 1e6:,.1f} MB: smaller batch or "
-                    "tokens, other `compute.weights`, or `compute: {memory: exclude}`",
+                    f"and a local step of this model needs {need / 1e6:,.1f} MB: smaller batch, "
+                    "`micro_batch` or tokens, other `compute.weights`, or "
+                    "`compute: {memory: exclude}`",
                     "devices",
                     number,
                     "hardware",
