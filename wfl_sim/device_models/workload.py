@@ -150,11 +150,11 @@ class UpdateCost:
 
         The last ends where memory bounds all stages, so that a faster clock changes nothing.
         """
-        knee = {each: each[0] / each[1] if each[1] else math.inf for each in self._stages}
+        bends = [(a / b if b else math.inf, a, b) for a, b in self._stages]
         low = 0.0
-        for high in sorted({knee[each] for each in self._stages if each[0]}):
-            arithmetic = sum(each[0] for each in self._stages if knee[each] >= high)
-            traffic = sum(each[1] for each in self._stages if knee[each] < high)
+        for high in sorted({bend for bend, a, _ in bends if a}):
+            arithmetic = sum(a for bend, a, _ in bends if bend >= high)
+            traffic = sum(b for bend, _, b in bends if bend < high)
             yield low, high, arithmetic, traffic + self.overhead
             low = high
 

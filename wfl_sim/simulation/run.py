@@ -38,7 +38,7 @@ class Runner:
     def __init__(self, request: RunRequest) -> None:
         self.request = request
         self.folders = [request.folder(each.scenario) for each in request.loaded]
-        """Of the runs; their names tell what files and plug-ins hold now."""
+        """Of the runs as they are planned: their names tell what files and plug-ins held then."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the request and folders: every process has its own store and cache."""

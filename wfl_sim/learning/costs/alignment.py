@@ -180,7 +180,8 @@ def _rewards(
     )
     learning = _with_copies(step, objective)
     # A device generates, then scores, then asks for rewards, then learns.
-    live = max(learning.live, alive, *(peak_memory(model, each) for each in (score, reward)))
+    rewarded = peak_memory(model, reward, networks)
+    live = max(learning.live, alive, peak_memory(model, score), rewarded)
     learning = replace(learning, live=live)
     rewarding = sum(_size(each) for each in networks)
     # Every token that is written needs all weights, and about half the cache, read and written.

@@ -1,6 +1,6 @@
 """Memory at the peak of some work: the tensors that are alive at once, counted on shapes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from weakref import ref
 
@@ -12,13 +12,16 @@ from transformers import PreTrainedModel
 from wfl_sim.learning.shapes_alone import shapes_alone
 
 
-def peak_memory(model: PreTrainedModel, work: Callable[[], object]) -> float:
-    """Return the most bytes that some work holds at once beside the network's weights.
+def peak_memory(
+    model: PreTrainedModel, work: Callable[[], object], others: Iterable[PreTrainedModel] = ()
+) -> float:
+    """Return the most bytes that some work holds at once beside the weights of all networks.
 
-    These are tensors for the backward pass, gradients, and what layers compute with, as torch makes
-    and frees them one by one; work space inside a kernel is not counted. No gradient is left.
+    The bytes are those of tensors for the backward pass, gradients, and what layers compute with,
+    as torch makes and frees them one by one; work space inside a kernel is not counted. `others`
+    are networks that take part beside the model. No gradient is left.
     """
-    with _LiveStorages(model) as live, shapes_alone(model):
+    with _LiveStorages([model, *others]) as live, shapes_alone(model):
         work()
     model.zero_grad()
     return float(live.peak)
@@ -27,11 +30,12 @@ def peak_memory(model: PreTrainedModel, work: Callable[[], object]) -> float:
 class _LiveStorages(TorchDispatchMode):
     """Follows the storages that operations make while it is entered."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, networks: Iterable[PreTrainedModel]) -> None:
         super().__init__()
         self.peak = 0
         self._now = 0
-        weights = [*model.parameters(), *model.buffers()]
+        weights = [value for each in networks for value in (*each.parameters(), *each.buffers())]
+        # A view of a weight has its storage, which nobody made.
         self._known: dict[int, Any] = {each.untyped_storage()._cdata: None for each in weights}
 
     def __torch_dispatch__(
