@@ -18,6 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from wfl_sim.cli.scripts import run_script, script_options
+from wfl_sim.execution.worker_process import keep_freed_memory
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.simulation import Simulation
 
@@ -28,6 +29,7 @@ HOUR = "rounds={kind: synchronous, until: 1 h, clients: 20}"
 
 def measure(file: Path, settings: tuple[str, ...] = ()) -> tuple[str, dict[str, float]]:
     """Run once; return what was simulated, and seconds and GiB by name."""
+    keep_freed_memory()  # as in a run
     wall, processor = time.perf_counter(), time.process_time()
     scenario = load(file, settings=settings)[0].scenario
     simulation = Simulation(scenario, network_only=True)

@@ -158,7 +158,7 @@ class Blocked(Validated):
     ) -> SumOfSinusoids:
         """Draw Gaussian processes whose phases are the azimuths of blockers."""
 
-        def lorentzian(rank: FloatArray, rate: float) -> FloatArray:
+        def lorentzian(rank: FloatArray, rate: FloatArray) -> FloatArray:
             cosine, sine = cosine_and_sine((rank - 0.5) / 2.0)
             return np.asarray(sine / cosine * rate / (2.0 * np.pi))
 

@@ -45,7 +45,7 @@ class OrnsteinUhlenbeck(TappedFading):
         """Draw the process of one link a stream; frequencies are stratified quantiles."""
         scale = 2.0 * np.pi * self.coherence_time
 
-        def shifts_of(rank: FloatArray, doppler: float) -> FloatArray:
+        def shifts_of(rank: FloatArray, doppler: FloatArray) -> FloatArray:
             cosine, sine = cosine_and_sine((rank - 0.5) / 2.0)
             return np.asarray(sine / cosine / scale)
 

@@ -65,7 +65,7 @@ class _ClarkeFading(ABC):
         )
 
 
-def _clarke_shifts(rank: FloatArray, doppler: float) -> FloatArray:
+def _clarke_shifts(rank: FloatArray, doppler: FloatArray) -> FloatArray:
     return np.asarray(doppler * cosine_and_sine(rank)[0])
 
 

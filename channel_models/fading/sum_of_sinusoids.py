@@ -159,13 +159,14 @@ def draw_sinusoids(
     sinusoids: int,
     streams: Sequence[np.random.Generator],
     doppler: ArrayLike,
-    shifts_of: Callable[[FloatArray, float], FloatArray],
+    shifts_of: Callable[[FloatArray, FloatArray], FloatArray],
     specular_shift: float,
 ) -> SumOfSinusoids:
     """Draw the sinusoids of every tap of every link; phases are uniform.
 
-    ``shifts_of(rank, doppler)`` gives the frequencies in Hz from stratified uniform numbers (taps,
-    sinusoids) in [0, 1). A specular part is one sinusoid at ``specular_shift`` Doppler shifts.
+    ``shifts_of(rank, doppler)`` gives the frequencies in Hz from stratified uniform numbers (links,
+    taps, sinusoids) in [0, 1) and ``doppler`` (links, 1, 1). A specular part is one sinusoid at
+    ``specular_shift`` Doppler shifts.
     """
     doppler_shifts = check_doppler(doppler, streams)
     taps = profile.delays.size
@@ -174,14 +175,15 @@ def draw_sinusoids(
     amplitudes[:taps] = np.sqrt(profile.powers / sinusoids)[:, None]
     frequencies = np.zeros((len(streams), rows, sinusoids))
     phases = np.zeros((len(streams), rows, sinusoids))
-    strata = np.arange(sinusoids)
+    drawn = np.empty((len(streams), taps, sinusoids))
     for link, stream in enumerate(streams):
-        rank = (strata + stream.random((taps, sinusoids))) / sinusoids
-        frequencies[link, :taps] = shifts_of(rank, doppler_shifts[link])
-        phases[link, :taps] = stream.random((taps, sinusoids))
+        stream.random(out=drawn[link])
+        stream.random(out=phases[link, :taps])
         if profile.specular:
             frequencies[link, taps, 0] = doppler_shifts[link] * specular_shift
             phases[link, taps, 0] = stream.random()
+    rank = (np.arange(sinusoids) + drawn) / sinusoids
+    frequencies[:, :taps] = shifts_of(rank, doppler_shifts[:, None, None])
     delays = profile.delays * delay_spread
     if profile.specular:
         amplitudes[taps, 0] = np.sqrt(profile.specular)

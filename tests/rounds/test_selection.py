@@ -1,6 +1,7 @@
 """Who is asked: by lot, by channel, by what is left in the battery."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from tests.fixtures.runs import scenario
 from wfl_sim.config.answers import AnswerError
 from wfl_sim.randomness import stream
 from wfl_sim.rounds.selection import EnergyAware, Everyone, RandomSelection, RoundRobin, TiFL
+from wfl_sim.rounds.selection.selector import selected
 from wfl_sim.rounds.selection.tifl import by_speed
 from wfl_sim.simulation.build import run_federation
 from wfl_sim.simulation.simulation import Simulation
@@ -49,6 +51,24 @@ def test_a_device_is_asked_once_in_a_round(tmp_path, monkeypatch):
     monkeypatch.setattr(RandomSelection, "select", twice)
     with pytest.raises(AnswerError, match="must return at most 2 distinct devices of the 6 it was"):
         simulated(tmp_path, "rounds.clients=2")
+
+
+def test_who_is_chosen_is_one_of_those_that_are_there_in_any_order_and_number():
+    """Few of many are searched for by their numbers; all others in one pass."""
+    fleet = [Worker(i) for i in range(1000)]
+
+    def chosen_of(devices, *chosen):
+        rule = SimpleNamespace(select=lambda *_: chosen)
+        return selected(rule, devices, 1000, stream(1))
+
+    backwards = fleet[::-1]
+    for devices in (fleet, backwards):
+        assert chosen_of(devices, fleet[3], fleet[999]) == [fleet[3], fleet[999]]
+        assert chosen_of(devices, *fleet) == fleet
+        for wrong in (Worker(3), Worker(5000), Worker("3"), object()):
+            for others in ([], fleet[500:]):
+                with pytest.raises(AnswerError, match="1000 distinct devices of the 1000"):
+                    chosen_of(devices, wrong, *others)
 
 
 def test_everyone_is_everyone_there():

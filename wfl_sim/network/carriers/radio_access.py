@@ -146,9 +146,11 @@ class RadioAccess:
 
     def _build(self, direction: Direction, group: list[int]) -> None:
         """Build the carriers of co-channel cells in one direction."""
-        bands = {number: self._band(direction, number) for number in group}
-        self._bands[direction] |= bands
         interference = self._interference if len(group) > 1 else "none"
+        # Coupled cells ask for many links for a short time: much of what is made ahead is not used.
+        ahead = None if interference == "coupled" else self._ahead
+        bands = {number: self._band(direction, number, ahead) for number in group}
+        self._bands[direction] |= bands
         if interference == "coupled":
             devices = len(self._watts)
             medium = CoupledCells(tuple(bands.values()), devices, direction)
@@ -182,7 +184,7 @@ class RadioAccess:
 
     def _build_medium(self, number: int, cell: CellConfig) -> None:
         """Build the one carrier of a cell that is not of NR, for both directions."""
-        bands = {direction: self._band(direction, number) for direction in _DIRECTIONS}
+        bands = {each: self._band(each, number, self._ahead) for each in _DIRECTIONS}
         for direction, band in bands.items():
             self._bands[direction][number] = band
         devices, medium = len(self._watts), None
@@ -250,7 +252,7 @@ class RadioAccess:
         slot, duty = 15.0 / cell.subcarrier_spacing, cell.duty(direction)
         return lambda device, sent: harq.delay(sent.airtime, slot, duty, draws(device))
 
-    def _band(self, direction: Direction, number: int) -> OfdmaBand:
+    def _band(self, direction: Direction, number: int, ahead: Executor | None) -> OfdmaBand:
         return build_band(
             direction,
             self._cells[number],
@@ -259,7 +261,7 @@ class RadioAccess:
             gains=self.gains[number],
             speeds=self._speeds,
             power=self._powers[number][direction],
-            ahead=self._ahead,
+            ahead=ahead,
             recorded=self._record is not None,
             senders=self._senders,
             sight=None if self._sight is None else self._sight[number],

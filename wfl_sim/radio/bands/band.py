@@ -97,8 +97,8 @@ def build_band(
     elif side.csi_delay and changes and (asks or limit is not None):
         known = fading.delayed(side.csi_delay)
     return OfdmaBand(
-        channel=SampledChannel(gains, fading, offsets, step, ahead),
-        known=None if known is None else SampledChannel(gains, known, offsets, step, ahead),
+        channel=SampledChannel(gains, fading, offsets, step, ahead, cells),
+        known=None if known is None else SampledChannel(gains, known, offsets, step, ahead, cells),
         allocator=side.allocator,
         rate=side.rate,
         modulations=cell.uplink.modulations if direction == "uplink" else (),

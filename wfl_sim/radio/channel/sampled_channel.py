@@ -22,8 +22,10 @@ _NARROW: Final = 64
 """Resource blocks up to which a block of samples is long: 65 kB a link."""
 _LEAST: Final = 16
 """Cells of the time grid in the shortest block of samples; four times as many on few blocks."""
-_MEMORY: Final = 2**24
-"""Bytes of a block of samples, and of a plan's samples, unless they are as short as can be."""
+_MEMORY: Final = 2**25
+"""Bytes of the blocks of samples of all cells, unless they are as short as can be."""
+_PLAN_MEMORY: Final = 2**24
+"""Bytes of the samples that a plan asks for."""
 _MANY: Final = 256
 """Links of one direction whose fading is forgotten when nobody is on the air."""
 _LINKS_AT_ONCE: Final = 16
@@ -43,6 +45,7 @@ class SampledChannel:
         offsets: (blocks,) Hz, centres of the resource blocks relative to the carrier.
         step: s, of the time grid.
         ahead: threads that make samples ahead; the fading then serves this channel alone.
+        cells: of the network, which share the memory.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class SampledChannel:
         offsets: FloatArray,
         step: float,
         ahead: Executor | None = None,
+        cells: int = 1,
     ) -> None:
         self.step = step
         self.mean_gain = mean_gain
@@ -61,6 +65,7 @@ class SampledChannel:
         self._longest, self._shortest = (
             (cm.GRID_BLOCK, 4 * _LEAST) if narrow else (cm.GRID_BLOCK // 4, _LEAST)
         )
+        self._memory = _MEMORY // cells
         self._cells = self._longest
         """Cells of the time grid in one block of samples."""
         self._samples: dict[int, _Samples] = {}
@@ -102,7 +107,7 @@ class SampledChannel:
 
     def most_steps(self, links: int) -> int:
         """Return how many samples of so many links are to be asked for at once."""
-        return max(1, _MEMORY // (4 * len(self._offsets) * max(links, 1)))
+        return max(1, _PLAN_MEMORY // (4 * len(self._offsets) * max(links, 1)))
 
     def forget(self) -> None:
         """Free the memory of what many links had on the air; it comes back the same."""
@@ -125,8 +130,9 @@ class SampledChannel:
 
     def _fitting(self, links: int) -> int:
         """Return the cells of a block of so many links: a power of two."""
-        most = 1 << (self.most_steps(links).bit_length() - 1)
-        return min(max(most, self._shortest), self._longest)
+        most = self._memory // (4 * len(self._offsets) * max(links, 1))
+        power_of_two = 1 << (max(most, 1).bit_length() - 1)
+        return min(max(power_of_two, self._shortest), self._longest)
 
     def _clear(self) -> None:
         self._await_pending()

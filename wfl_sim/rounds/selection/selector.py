@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
@@ -39,6 +41,8 @@ class Selector(Protocol):
 
 
 SELECTORS: Registry[Selector] = Registry("selector", Selector)
+_FEW: Final = 64
+"""Devices for each one chosen from which a search for each is quicker than a pass over all."""
 
 
 def selected(selector: Selector, devices: Clients, count: int, rng: np.random.Generator) -> Clients:
@@ -48,13 +52,31 @@ def selected(selector: Selector, devices: Clients, count: int, rng: np.random.Ge
         AnswerError: they are not distinct ones of those that are there, or more than `count`.
     """
     chosen = selector.select(devices, count, rng)
-    if isinstance(chosen, Sequence | np.ndarray) and len(chosen) <= count:
-        found = {id(each) for each in chosen}
-        there = sum(map(found.__contains__, map(id, devices)))
-        if len(found) == len(chosen) == there:
-            return [*chosen]  # of an array, too
+    several = isinstance(chosen, Sequence | np.ndarray) and len(chosen) <= count
+    if several and _distinct_ones(devices, chosen):
+        return [*chosen]  # of an array, too
     rule = f"at most {count} distinct devices of the {len(devices)} it was given"
     raise AnswerError.of(selector, "select", rule, chosen)
+
+
+def _distinct_ones(devices: Clients, chosen: Collection[object]) -> bool:
+    """Whether those chosen are distinct ones of the devices."""
+    found = {id(each) for each in chosen}
+    if len(found) < len(chosen):
+        return False
+    # A pass over a large fleet touches every device; few are found sooner by their numbers.
+    few = _FEW * len(found) < len(devices)
+    searched = few and all(_stands_in_order(devices, each) for each in chosen)
+    return searched or len(found.intersection(map(id, devices))) == len(found)
+
+
+def _stands_in_order(devices: Clients, chosen: object) -> bool:
+    """Whether a device is one of some that ascend by index; False also where they do not."""
+    index = getattr(chosen, "index", None)
+    if not isinstance(index, int):
+        return False
+    place = bisect_left(devices, index, key=attrgetter("index"))
+    return place < len(devices) and devices[place] is chosen
 
 
 @SELECTORS("random")
