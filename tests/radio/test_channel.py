@@ -132,14 +132,15 @@ def test_a_link_is_the_same_whenever_and_with_whomever_it_is_drawn():
     assert "6 of 6 links drawn" in repr(later)
 
 
-@pytest.mark.parametrize("wish", ["never", "always"])
-def test_blocks_are_as_short_as_the_links_are_many(monkeypatch, wish):
+@pytest.mark.parametrize(("wish", "cells_of_network"), [("never", 1), ("always", 1), ("never", 3)])
+def test_blocks_are_as_short_as_links_and_cells_are_many(monkeypatch, wish, cells_of_network):
     monkeypatch.setenv("WFL_SIM_COMPILED", wish)
-    monkeypatch.setattr("wfl_sim.radio.channel.sampled_channel._MEMORY", 2**16)
+    memory = cells_of_network * 2**16
+    monkeypatch.setattr("wfl_sim.radio.channel.sampled_channel._MEMORY", memory)
     model, doppler = cm.Rayleigh(profile="tdl-c"), np.full(40, 9.7)
     fading = LazyFading(model, lambda link: stream(3, "fading", link), doppler)
     whole = model.realise([stream(3, "fading", link) for link in range(40)], doppler)
-    channel = SampledChannel(np.ones(40), fading, OFFSETS, STEP)
+    channel = SampledChannel(np.ones(40), fading, OFFSETS, STEP, cells=cells_of_network)
     cells = []
     asked = [(0, np.arange(4)), (9, np.arange(40)), (40, [7, 3]), (300, [1]), (500, np.arange(9))]
     for first, links in [*asked, (900, [2]), (1300, [2])]:
