@@ -252,17 +252,32 @@ def test_of_many_lines_there_are_whiskers_apart_and_no_seeds(runs, tmp_path, mon
 
 
 def test_intervals_stand_in_the_legend_and_that_they_may_be_cut(runs, tmp_path):
-    said = "95 % interval of the mean (cut at the axes)"
+    said = "95 % interval of the mean"
     single = [run for run in runs if run.seed == 1]
     draws = (
         lambda runs: parameter(runs, tmp_path, GOAL, "cells.0.bandwidth"),
         lambda runs: pareto(runs, tmp_path, GOAL),
         lambda runs: convergence(runs, tmp_path),
-        lambda runs: breakdown(runs, tmp_path),
     )
     for draw in draws:
-        assert said in draw(runs)[1].read_text("utf-8")
+        assert f"{said} (cut at the axes)" in draw(runs)[1].read_text("utf-8")
         assert said not in draw(single)[1].read_text("utf-8")
+
+
+def test_bars_say_that_whiskers_are_cut_where_one_is(tmp_path):
+    def legend(*seeds):
+        folder = tmp_path / "-".join(map(str, seeds))
+        for seed in seeds:
+            written(folder, 5, seed, fast=False)  # 20 s and the seed
+        runs = [Run.open(each) for each in folder.iterdir()]
+        return breakdown(runs, folder)[1].read_text("utf-8")
+
+    said, cut = "total: seeds, 95 % interval of the mean", " (cut at the axes)"
+    whole = legend(1, 2, 3)
+    assert said in whole
+    assert cut not in whole
+    assert said + cut in legend(1, 30)
+    assert said not in legend(1)
 
 
 def test_a_mean_of_some_seeds_says_of_how_many(runs, tmp_path):
@@ -452,7 +467,7 @@ def test_a_fleet_of_several_seeds_says_what_dots_and_whiskers_are(tmp_path):
     file = tmp_path / "s.yaml"
     file.write_text(text + sweep)
     runs = wfl_sim.run(file, out=tmp_path, network_only=True)
-    said = "total: seeds, 95 % interval of the mean (cut at the axes)"
+    said = "total: seeds, 95 % interval of the mean"
     assert said in fleet(runs, tmp_path)[1].read_text("utf-8")
     assert said not in fleet([run for run in runs if run.seed == 1], tmp_path)[1].read_text("utf-8")
 

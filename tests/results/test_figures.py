@@ -335,7 +335,7 @@ def test_breakdown_sums_devices_and_averages_seeds(tmp_path):
 def test_a_legend_names_no_part_that_is_nowhere_seen():
     none, little, some = (estimate({1: each, 2: 3 * each}) for each in (0.0, 0.001, 1.0))
     parts = {"compute": some, "download": none, "backhaul": little}
-    handles = bar_handles([Bar("a", parts, some)])
+    handles = bar_handles([[Bar("a", parts, some)]])
     assert [handle.get_label() for handle in handles][:-1] == ["compute"]
 
 

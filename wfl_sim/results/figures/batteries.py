@@ -80,7 +80,7 @@ def fleet(runs: Sequence[Run]) -> Iterator[Drawing]:
         for one in bars
         for part, joules in one.parts.items()
     ]
-    handles = bar_handles(bars)
+    handles = bar_handles([bars])
     above_bars: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
     axes.legend(handles=handles, ncols=columns(handles, 75 * len(shown)), **above_bars)
     yield Drawing("fleet", figure, FLEET_HEADER, rows)

@@ -17,6 +17,7 @@ from wfl_sim.config.errors import counted
 from wfl_sim.results.figures.legends import add_legend
 from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import (
+    CUT,
     INK,
     INTERVAL,
     fill,
@@ -105,7 +106,7 @@ def breakdown(runs: Sequence[Run]) -> Iterator[Drawing]:
     subplots = figure.subplots(1, len(panels), sharey=True)
     for axes, (quantity, of_quantity) in zip(subplots, bars.items(), strict=True):
         draw_bars(axes, *PANELS[quantity], of_quantity)
-    add_legend(figure, bar_handles([one for stack in bars.values() for one in stack]), width=170)
+    add_legend(figure, bar_handles(list(bars.values())), width=170)
     figure.suptitle("Where the time and the energy of all devices together go")
     rows = [
         (one.label, quantity, part, value.mean, value.half_width, len(value.by_seed))
@@ -149,8 +150,9 @@ def draw_bars(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
     set_label(axes, "x", name, prefixed)
 
 
-def bar_handles(bars: Sequence[Bar]) -> list[Artist]:
+def bar_handles(panels: Sequence[Sequence[Bar]]) -> list[Artist]:
     """Return the entries of a legend: parts that are seen, and what dots and whiskers are."""
+    bars = [one for panel in panels for one in panel]
     seen = (
         part
         for one in bars
@@ -159,9 +161,19 @@ def bar_handles(bars: Sequence[Bar]) -> list[Artist]:
     )
     handles: list[Artist] = [*patches(in_order(seen))]
     if any(len(one.total.by_seed) > 1 for one in bars):
-        text = f"total: seeds, {INTERVAL}"
+        text = f"total: seeds, {CUT if any(map(_is_cut, panels)) else INTERVAL}"
         handles.append(Line2D([], [], color=INK, lw=1, label=text, marker="o", ms=4, mfc="white"))
     return handles
+
+
+def _is_cut(bars: Sequence[Bar]) -> bool:
+    """Whether a whisker ends beyond the axis."""
+    limit = _limit(bars)
+    ends = (
+        (one.total.mean - one.total.half_width, one.total.mean + one.total.half_width)
+        for one in bars
+    )
+    return any(low < 0.0 or high > limit for low, high in ends)  # not where a seed has no interval
 
 
 def _limit(bars: Sequence[Bar]) -> float:
