@@ -59,7 +59,7 @@ def rounds(graph, devices=5, count=3):
 
 
 def values(tmp_path, learner, executor):
-    with TaskGraph(learner, Store(tmp_path), executor=executor) as graph:
+    with Store(tmp_path) as store, TaskGraph(learner, store, executor=executor) as graph:
         keys = rounds(graph)
         graph.compute(keys)
         return [dict(graph.values(key)) for key in keys], graph.report()
