@@ -106,6 +106,29 @@ def test_a_channel_shared_in_time_is_reciprocal():
     assert (gains("uplink", None) != gains("downlink", None)).any()
 
 
+def test_cells_share_the_memory_of_samples():
+    """Of a hundred links, a cell of 19 holds 64 samples at a time, as 33 MB over 19 allow."""
+
+    def held(cells):
+        made = build_band(
+            "uplink",
+            CellConfig(),
+            "cell-0",
+            seed=3,
+            gains=np.ones(100),
+            speeds=np.full(100, 1.0),
+            power=DevicePower(np.ones(100), np.full(100, np.inf)),
+            cells=cells,
+        )
+        asked = made.channel.fading(np.arange(100), 5, 3)
+        (block,) = made.channel._samples.values()
+        return asked, len(block._values)
+
+    (alone, whole), (among, part) = held(1), held(19)
+    assert (alone == among).all()
+    assert (whole, part) == (256, 64)
+
+
 def test_units_report_means_and_give_to_all_their_blocks():
     units = Subbands(5, 2)
     assert units.count == 3

@@ -132,15 +132,13 @@ def test_a_link_is_the_same_whenever_and_with_whomever_it_is_drawn():
     assert "6 of 6 links drawn" in repr(later)
 
 
-@pytest.mark.parametrize(("wish", "cells_of_network"), [("never", 1), ("always", 1), ("never", 3)])
-def test_blocks_are_as_short_as_links_and_cells_are_many(monkeypatch, wish, cells_of_network):
+@pytest.mark.parametrize("wish", ["never", "always"])
+def test_blocks_are_as_short_as_the_links_are_many(monkeypatch, wish):
     monkeypatch.setenv("WFL_SIM_COMPILED", wish)
-    memory = cells_of_network * 2**16
-    monkeypatch.setattr("wfl_sim.radio.channel.sampled_channel._MEMORY", memory)
     model, doppler = cm.Rayleigh(profile="tdl-c"), np.full(40, 9.7)
     fading = LazyFading(model, lambda link: stream(3, "fading", link), doppler)
     whole = model.realise([stream(3, "fading", link) for link in range(40)], doppler)
-    channel = SampledChannel(np.ones(40), fading, OFFSETS, STEP, cells=cells_of_network)
+    channel = SampledChannel(np.ones(40), fading, OFFSETS, STEP, memory=2**16)
     cells = []
     asked = [(0, np.arange(4)), (9, np.arange(40)), (40, [7, 3]), (300, [1]), (500, np.arange(9))]
     for first, links in [*asked, (900, [2]), (1300, [2])]:
@@ -151,8 +149,7 @@ def test_blocks_are_as_short_as_links_and_cells_are_many(monkeypatch, wish, cell
     assert cells == [256, 64, 64, 64, 64, 64, 256]
 
 
-def test_few_links_between_many_do_not_cost_them_their_samples(monkeypatch):
-    monkeypatch.setattr("wfl_sim.radio.channel.sampled_channel._MEMORY", 2**16)
+def test_few_links_between_many_do_not_cost_them_their_samples():
     process, made = make(40)[1], []
 
     class Noted:
@@ -160,7 +157,7 @@ def test_few_links_between_many_do_not_cost_them_their_samples(monkeypatch):
             made.append(len(links))
             return process.power_grid(first, count, step, offsets, links)
 
-    channel = SampledChannel(np.ones(40), Noted(), OFFSETS, STEP)
+    channel = SampledChannel(np.ones(40), Noted(), OFFSETS, STEP, memory=2**16)
     for first in range(0, 60, 10):
         channel.fading(np.arange(5, 40), first, 4)
         channel.fading(np.arange(2), first, 4)

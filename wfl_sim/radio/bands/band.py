@@ -18,7 +18,7 @@ from wfl_sim.radio.cell import CellConfig, Direction
 from wfl_sim.radio.channel.lazy_fading import KEPT_LINKS, EstimatedFading, GridFading, LazyFading
 from wfl_sim.radio.channel.propagation import TransportRate
 from wfl_sim.radio.channel.rate_curve import rate_curve
-from wfl_sim.radio.channel.sampled_channel import SampledChannel
+from wfl_sim.radio.channel.sampled_channel import BLOCK_MEMORY, SampledChannel
 from wfl_sim.radio.power.transmit_power import DevicePower, PowerRule
 from wfl_sim.randomness import stream
 
@@ -96,9 +96,10 @@ def build_band(
         known = EstimatedFading(fading.delayed(side.csi_delay), side.csi_error, errors, len(gains))
     elif side.csi_delay and changes and (asks or limit is not None):
         known = fading.delayed(side.csi_delay)
+    memory = BLOCK_MEMORY // cells
     return OfdmaBand(
-        channel=SampledChannel(gains, fading, offsets, step, ahead, cells),
-        known=None if known is None else SampledChannel(gains, known, offsets, step, ahead, cells),
+        channel=SampledChannel(gains, fading, offsets, step, ahead, memory),
+        known=None if known is None else SampledChannel(gains, known, offsets, step, ahead, memory),
         allocator=side.allocator,
         rate=side.rate,
         modulations=cell.uplink.modulations if direction == "uplink" else (),

@@ -22,8 +22,8 @@ _NARROW: Final = 64
 """Resource blocks up to which a block of samples is long: 65 kB a link."""
 _LEAST: Final = 16
 """Cells of the time grid in the shortest block of samples; four times as many on few blocks."""
-_MEMORY: Final = 2**25
-"""Bytes of the blocks of samples of all cells, unless they are as short as can be."""
+BLOCK_MEMORY: Final = 2**25
+"""Bytes of a block of samples of all cells in one direction (wfl_sim's default)."""
 _PLAN_MEMORY: Final = 2**24
 """Bytes of the samples that a plan asks for."""
 _MANY: Final = 256
@@ -45,7 +45,7 @@ class SampledChannel:
         offsets: (blocks,) Hz, centres of the resource blocks relative to the carrier.
         step: s, of the time grid.
         ahead: threads that make samples ahead; the fading then serves this channel alone.
-        cells: of the network, which share the memory.
+        memory: bytes of a block of samples, unless it is as short as can be.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class SampledChannel:
         offsets: FloatArray,
         step: float,
         ahead: Executor | None = None,
-        cells: int = 1,
+        memory: int = BLOCK_MEMORY,
     ) -> None:
         self.step = step
         self.mean_gain = mean_gain
@@ -65,7 +65,7 @@ class SampledChannel:
         self._longest, self._shortest = (
             (cm.GRID_BLOCK, 4 * _LEAST) if narrow else (cm.GRID_BLOCK // 4, _LEAST)
         )
-        self._memory = _MEMORY // cells
+        self._memory = memory
         self._cells = self._longest
         """Cells of the time grid in one block of samples."""
         self._samples: dict[int, _Samples] = {}

@@ -17,7 +17,7 @@ from wfl_sim.config.errors import counted
 from wfl_sim.results.figures.legends import add_legend
 from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import (
-    CUT,
+    CUT_INTERVAL,
     INK,
     INTERVAL,
     fill,
@@ -161,7 +161,7 @@ def bar_handles(panels: Sequence[Sequence[Bar]]) -> list[Artist]:
     )
     handles: list[Artist] = [*patches(in_order(seen))]
     if any(len(one.total.by_seed) > 1 for one in bars):
-        text = f"total: seeds, {CUT if any(map(_is_cut, panels)) else INTERVAL}"
+        text = f"total: seeds, {CUT_INTERVAL if any(map(_is_cut, panels)) else INTERVAL}"
         handles.append(Line2D([], [], color=INK, lw=1, label=text, marker="o", ms=4, mfc="white"))
     return handles
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 INK: Final = "#222222"
 GREY: Final = "#444444"
 INTERVAL: Final = "95 % interval of the mean"
-CUT: Final = f"{INTERVAL} (cut at the axes)"
+CUT_INTERVAL: Final = f"{INTERVAL} (cut at the axes)"
 LINES: Final = ("-", "--", "-.", ":")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 
@@ -103,8 +103,8 @@ def line_handles(styles: Styles, **changes: Any) -> list[Line2D]:
 def interval_handle(*, band: bool) -> Artist:
     """Return the entry of a legend for intervals, drawn as bands or as whiskers."""
     if band:
-        return Patch(facecolor=INK, alpha=0.14, lw=0, label=CUT)
-    return Line2D([], [], color=INK, lw=0.9, marker="|", ms=6, label=CUT)
+        return Patch(facecolor=INK, alpha=0.14, lw=0, label=CUT_INTERVAL)
+    return Line2D([], [], color=INK, lw=0.9, marker="|", ms=6, label=CUT_INTERVAL)
 
 
 def halos(lines: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> list[float]:
