@@ -83,7 +83,26 @@ def test_samples_made_ahead_are_the_same_to_the_bit(monkeypatch):
             (few, 500, 30),
         ):
             assert (ahead.fading(who, first, count) == alone.fading(who, first, count)).all()
+            threads.submit(int).result()  # it has done what it was given
     assert {block for name, block in made if name.startswith("ahead")} >= {1, 2}
+
+
+def test_who_needs_a_block_helps_the_thread_that_makes_it():
+    links, made = np.arange(300), set()
+    alone, process = make(len(links))
+    both = threading.Barrier(2, timeout=60)
+
+    class Shared:
+        def power_grid(self, *grid):
+            if (name := threading.current_thread().name) not in made:
+                made.add(name)
+                both.wait()
+            return process.power_grid(*grid)
+
+    with ThreadPoolExecutor(1, "ahead") as threads:
+        channel = SampledChannel(np.ones(len(links)), Shared(), OFFSETS, STEP, threads)
+        assert (channel.fading(links, 0, 80) == alone.fading(links, 0, 80)).all()
+    assert len(made) == 2
 
 
 def test_what_goes_wrong_ahead_is_raised_when_it_is_needed(monkeypatch):

@@ -3,10 +3,13 @@
 The fading process is a pure function of time. It is sampled at the midpoints of grid cells
 [k step, (k+1) step); inside a grid cell the gain is constant. Samples are made in blocks, for the
 links that are on the air. They are short where many links are on the air, or the band is wide.
-Where another core is free, a thread makes the next block once a quarter of the present one is used.
+Where another core is free, a thread makes the next block once a quarter of the present one is used;
+who needs the block before it is complete makes parts of it, too.
 """
 
+from collections import deque
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -34,6 +37,8 @@ _WORTH_A_THREAD: Final = 2**17
 """Values of a block from which a thread is quicker than its beginning: a millisecond of work."""
 _COMPILED_AT_ONCE: Final = 4096
 """Links in one call of compiled loops, which look after the cache themselves."""
+_SHARED_AT_ONCE: Final = 64
+"""The same where two threads share the work."""
 
 
 class SampledChannel:
@@ -44,7 +49,7 @@ class SampledChannel:
         fading: small-scale fading of the same links, of mean power one.
         offsets: (blocks,) Hz, centres of the resource blocks relative to the carrier.
         step: s, of the time grid.
-        ahead: threads that make samples ahead; the fading then serves this channel alone.
+        ahead: a thread that makes samples ahead; the fading then serves this channel alone.
         memory: bytes of a block of samples, unless it is as short as can be.
     """
 
@@ -71,7 +76,7 @@ class SampledChannel:
         self._samples: dict[int, _Samples] = {}
         self._free_blocks: list[_Samples] = []
         self._ahead = ahead
-        self._pending: tuple[int, _Samples, Future[None]] | None = None
+        self._pending: _Work | None = None
 
     def __repr__(self) -> str:
         return f"SampledChannel({len(self.mean_gain)} links, {len(self._offsets)} blocks)"
@@ -100,7 +105,7 @@ class SampledChannel:
             # The memory of a block may serve the block after the next.
             pieces.append(piece.copy() if len(piece) < count else piece)
             if self._ahead is not None and within + len(pieces[-1]) > self._cells // 4:
-                self._read_ahead(self._ahead, number + 1, links)
+                self._read_ahead(number + 1, links)
             first += len(pieces[-1])
             count -= len(pieces[-1])
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
@@ -147,37 +152,50 @@ class SampledChannel:
         if number not in self._samples:
             self._drop_oldest()
             self._samples[number] = self._empty_block()
-        self._make(self._samples[number], number, links)
+        self._finish(self._begin(self._samples[number], number, links))
         return self._samples[number]
 
-    def _make(self, samples: "_Samples", number: int, links: NDArray[np.intp]) -> None:
-        """Make the missing links of a block."""
+    def _begin(self, samples: "_Samples", number: int, links: NDArray[np.intp]) -> "_Work":
+        """Begin to make the missing links of a block, by a thread where that is worth it."""
         missing = samples.missing(links)
-        samples.reserve(missing.size)
-        at_once = _LINKS_AT_ONCE if kernels() is None else _COMPILED_AT_ONCE
-        for begin in range(0, missing.size, at_once):
-            few = missing[begin : begin + at_once]
-            power = self._fading.power_grid(
-                number * self._cells, self._cells, self.step, self._offsets, few
-            )
-            samples.add(few, power)
+        at_once = _COMPILED_AT_ONCE if self._ahead is None else _SHARED_AT_ONCE
+        if kernels() is None:
+            at_once = _LINKS_AT_ONCE
+        work = _Work(number, samples, deque(samples.extend(missing, at_once)))
+        values = len(missing) * self._cells * len(self._offsets)
+        if self._ahead is not None and values >= _WORTH_A_THREAD:
+            work.thread = self._ahead.submit(self._make, work)
+        return work
 
-    def _read_ahead(self, threads: Executor, number: int, links: NDArray[np.intp]) -> None:
-        """Start making a block for the links on the air now, unless one is pending or there."""
+    def _make(self, work: "_Work") -> None:
+        """Make the parts of a block that nobody else makes."""
+        grid = work.number * self._cells, self._cells, self.step, self._offsets
+        while True:
+            try:
+                first, links = work.parts.popleft()
+            except IndexError:
+                return
+            work.samples.write(first, self._fading.power_grid(*grid, links))
+
+    def _finish(self, work: "_Work") -> None:
+        """Make the parts that are left, and wait for those that a thread makes."""
+        self._make(work)
+        if work.thread is not None and not work.thread.cancel():
+            work.thread.result()
+
+    def _read_ahead(self, number: int, links: NDArray[np.intp]) -> None:
+        """Begin a block for the links on the air now, unless one is pending or there."""
         worth = len(links) * self._cells * len(self._offsets) >= _WORTH_A_THREAD
         if worth and self._pending is None and number not in self._samples:
-            samples = self._empty_block()
-            work = threads.submit(self._make, samples, number, links)
-            self._pending = number, samples, work
+            self._pending = self._begin(self._empty_block(), number, links)
 
     def _await_pending(self) -> None:
-        """Wait for the pending block, and keep it."""
+        """Finish the pending block, and keep it."""
         if self._pending is not None:
-            number, samples, work = self._pending
-            self._pending = None
-            work.result()
+            work, self._pending = self._pending, None
+            self._finish(work)
             self._drop_oldest()
-            self._samples[number] = samples
+            self._samples[work.number] = work.samples
 
     def _drop_oldest(self) -> None:
         """Free the oldest block if the limit is reached."""
@@ -220,29 +238,29 @@ class _Samples:
         new = links[self._column[links] < 0]
         return np.unique(new) if new.size else new
 
-    def reserve(self, more: int) -> None:
-        """Reserve memory for so many more links."""
-        needed, columns = self._used + more, self._values.shape[2]
-        # What is made for few links alone is then taken as it is.
-        alone = not self._used and columns <= _LINKS_AT_ONCE and needed != columns
-        if needed > columns or alone:
-            room = needed if alone else max(needed, 2 * self._used, _LINKS_AT_ONCE)
-            shape = (*self._values.shape[:2], room)
-            values = np.empty(shape, dtype=np.float32)
-            values[..., : self._used] = self._values[..., : self._used]
-            self._values = values
-
-    def add(self, links: NDArray[np.intp], power: NDArray[np.floating[Any]]) -> None:
-        """Add samples (links, cells, blocks) of new links; call `reserve` before."""
+    def extend(self, links: NDArray[np.intp], at_once: int) -> list["_Part"]:
+        """Give new links columns, and return them in parts of so many, to `write` in any order."""
         first, self._used = self._used, self._used + len(links)
+        columns = self._values.shape[2]
+        # What is made for few links alone is then taken as it is.
+        alone = not first and columns <= _LINKS_AT_ONCE and self._used != columns
+        if self._used > columns or alone:
+            room = self._used if alone else max(self._used, 2 * first, _LINKS_AT_ONCE)
+            values = np.empty((*self._values.shape[:2], room), dtype=np.float32)
+            values[..., :first] = self._values[..., :first]
+            self._values = values
         self._column[links] = np.arange(first, self._used)
         self._added.append(links)
+        return [(first + k, links[k : k + at_once]) for k in range(0, len(links), at_once)]
+
+    def write(self, first: int, power: NDArray[np.floating[Any]]) -> None:
+        """Write samples (links, cells, blocks) of the links whose columns begin at `first`."""
         values = power.transpose(1, 2, 0)
         fits = values.shape == self._values.shape and values.dtype == np.float32
         if fits and values.flags.c_contiguous:
             self._values = values
         else:
-            self._values[..., first : self._used] = values
+            self._values[..., first : first + len(power)] = values
 
     def of(self, links: NDArray[np.intp], within: int, count: int) -> NDArray[np.float32]:
         """Return (cells, blocks, links) of at most `count` cells from `within` on."""
@@ -251,3 +269,17 @@ class _Samples:
             return values
         # No index is out of range; mode="clip" spares NumPy the buffer that mode="raise" needs.
         return values.take(columns, axis=2, mode="clip")
+
+
+_Part = tuple[int, NDArray[np.intp]]
+"""The first column of some links, and the links."""
+
+
+@dataclass
+class _Work:
+    """A block of samples in the making; whoever makes a part takes it out."""
+
+    number: int
+    samples: _Samples
+    parts: deque[_Part]
+    thread: Future[None] | None = None
