@@ -1,6 +1,6 @@
 """Runs as many random cases as it is told, and prints every fault and what has been done.
 
-10,000 loads take ten minutes of the processor, 300 networks four.
+10,000 loads take ten minutes of the processor, 300 networks four, 100 trainings five.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.fuzz.allocations import KINDS, check_allocation, extremes
 from tests.fuzz.laws import check_load, check_network, folder_with_tables
-from tests.fuzz.strategies import networks, texts
+from tests.fuzz.strategies import networks, texts, trainings
+from tests.fuzz.trainings import check_training
 from wfl_sim.cli.scripts import run_script
 
 _CHUNK = 10
@@ -90,14 +92,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--loads", type=int, default=10_000)
     parser.add_argument("--networks", type=int, default=300)
+    parser.add_argument("--trainings", type=int, default=100)
     parser.add_argument("--allocations", type=int, default=200, help="of each allocator")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = folder_with_tables(Path(name))
+        trained = partial(check_training, folder=folder)
         searches = [
             (asked.loads, Search("loads", texts(), lambda case: (check_load(*case, folder), 0))),
             (asked.networks, Search("runs", networks(), lambda case: check_network(case, folder))),
+            (asked.trainings, Search("runs with training", trainings(), trained)),
         ]
         for kind in sorted(KINDS):
             fits = Search(kind, extremes(), lambda case, kind=kind: _allocated(kind, case))

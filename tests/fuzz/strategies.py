@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from tests.fuzz.networks import document
 from tests.fuzz.procedures import extended
 from tests.fuzz.texts import changed, written
+from tests.fuzz.trainings import training
 
 
 @st.composite
@@ -19,3 +20,9 @@ def networks(draw: st.DrawFn) -> str:
     rng = draw(st.randoms(use_true_random=False))
     made = document(rng)
     return written(extended(made, rng) if rng.random() < 0.5 else made)
+
+
+@st.composite
+def trainings(draw: st.DrawFn) -> str:
+    """Draw the text of a scenario that is meant to train."""
+    return training(draw(st.randoms(use_true_random=False)))

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.fuzz.laws import check_load, check_network, folder_with_tables
-from tests.fuzz.strategies import networks, texts
+from tests.fuzz.strategies import networks, texts, trainings
+from tests.fuzz.trainings import check_training
 from wfl_sim.scenario.loading import load
 from wfl_sim.scenario.resolve import digest, to_yaml
 
@@ -26,6 +27,12 @@ def test_a_text_is_a_scenario_or_one_line(folder, case):
 @given(text=networks())
 def test_a_network_keeps_its_laws(folder, text):
     check_network(text, folder)
+
+
+@settings(short, max_examples=3)
+@given(text=trainings())
+def test_training_is_the_same_after_a_stop_and_in_groups(folder, text):
+    check_training(text, folder)
 
 
 @settings(short, max_examples=2)

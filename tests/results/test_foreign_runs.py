@@ -7,6 +7,7 @@ import pytest
 
 from tests.results.test_comparison import written
 from wfl_sim.results import Run, Sweep
+from wfl_sim.results.comparison import Goal, compared
 from wfl_sim.results.figures import draw_all
 from wfl_sim.results.tables import write_csv
 
@@ -59,6 +60,7 @@ def test_a_spreadsheet_takes_no_text_for_a_formula(tmp_path):
         ({"adapters": "shared"}, "adapters must be a list of file names"),
         ({"joules": [1, 2]}, "joules must be a mapping of names to numbers"),
         ({"bits": {"sent_up": "many"}}, "bits must be a mapping of names to numbers"),
+        ({"bits": {"sent_up": 1}}, "bits must have sent_up and sent_down"),
         ({"grams_co2": "few"}, "grams_co2 must be a number"),
         ({"privacy": {"epsilon": None}}, "privacy must have a number epsilon"),
         ({"handovers": 3}, "handovers must have a number count"),
@@ -70,6 +72,14 @@ def test_a_spreadsheet_takes_no_text_for_a_formula(tmp_path):
 def test_a_manifest_that_is_none_is_one_line(folder, parts, message):
     with pytest.raises(ValueError, match=f"manifest.json: {message}"):
         Run.open(changed(folder, **parts))
+
+
+def test_a_run_without_totals_is_not_compared(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["bits"], manifest["host_seconds"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match=r"manifest\.json: has no bits, host_seconds"):
+        compared([Run.open(folder)], Goal())
 
 
 @pytest.mark.parametrize("name", ["../fast-5-0", "/etc", "", None, 3, ".hidden"])

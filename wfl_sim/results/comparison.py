@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from wfl_sim.config.errors import counted, one_line
 from wfl_sim.records import Scope
+from wfl_sim.results.manifest import check_totals
 from wfl_sim.results.overview import mixtures, unequal_seeds
 from wfl_sim.results.run import Run
 from wfl_sim.results.series import Crossing, crossing
@@ -37,8 +38,7 @@ _TO_TARGET: Final = (
     Column("joules_to_target", "float", "J", optional=True),
     Column("bits_to_target", "int", "bit", optional=True),
 )
-MADE: Final = (".png", ".svg", ".pdf", ".csv", ".html", ".tex")
-"""Endings of the files that are made of runs."""
+MADE: Final = (".png", ".svg", ".pdf", ".csv", ".html", ".tex")  # of files made of runs
 _METRICS: Final = ("accuracy", "loss")
 _SCOPES: Final[tuple[Scope, ...]] = ("personal_mean", "global", "personal_worst10")
 
@@ -118,7 +118,12 @@ def compared(runs: Sequence[Run], goal: Goal) -> pa.Table:
     Columns are those of `docs/results.md`: `run`, `label`, one for each axis, `seed`, totals, the
     joules of each component as `joules_<component>`, `further_totals`, the last value of each
     metric as `<metric>_<scope>`, and the costs to the target.
+
+    Raises:
+        ValueError: The manifest of a run lacks totals.
     """
+    for run in runs:
+        check_totals(run.manifest, run.folder)
     described = [
         Column("run", "text", "name"),
         Column("label", "text", "name"),
@@ -151,10 +156,8 @@ def open_runs(
     """Return the runs in run folders and in the folders of sweeps, in the order given.
 
     Args:
-        folders: As a pattern of the shell may give them: of several, those of figures and tables
-            of this tool are passed over.
-        passed: Called with a line for each that is passed over, as a run that is there twice or has
-            not ended.
+        folders: Of several, those of figures and tables of this tool are passed over.
+        passed: Called with a line for each that is passed over, as a run that is there twice.
 
     Raises:
         ValueError: A folder is neither, is damaged, or is a sweep of which no run has ended.

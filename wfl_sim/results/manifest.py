@@ -15,6 +15,7 @@ from wfl_sim.config.errors import one_line
 
 _NUMBERS: Final = ("simulated_seconds", "tasks_executed", "grams_co2", "unused_uploads")
 _TABLES: Final = ("bits", "joules", "host_seconds", "infrastructure_joules", "background")
+_TOTALS: Final = ("simulated_seconds", "bits", "tasks_executed", "host_seconds")
 _PARTS: Final = {"handovers": "count", "privacy": "epsilon"}
 _SAMPLE: Final = ("device", "request", "given", "before", "after")
 _LONGEST: Final = 200
@@ -49,6 +50,8 @@ def manifest_problems(manifest: Mapping[str, Any]) -> Iterator[str]:
             map(_is_number, manifest.get(name, {}).values())
         ):
             yield f"{name} must be a mapping of names to numbers"
+    if isinstance(bits := manifest.get("bits"), dict) and not {"sent_up", "sent_down"} <= {*bits}:
+        yield "bits must have sent_up and sent_down"
     for name, key in _PARTS.items():
         part = manifest.get(name, {key: 0})
         if not isinstance(part, dict) or not _is_number(part.get(key)):
@@ -61,6 +64,12 @@ def manifest_problems(manifest: Mapping[str, Any]) -> Iterator[str]:
     point = manifest.get("point", {})
     if not isinstance(point, dict) or not all(map(_is_coordinate, point.values())):
         yield "point must be a mapping of paths to value, unit and written"
+
+
+def check_totals(manifest: Mapping[str, Any], folder: Path) -> None:
+    """Raise ValueError where the manifest of a run folder lacks totals that tables have."""
+    if missing := ", ".join(name for name in _TOTALS if name not in manifest):
+        raise ValueError(f"{folder}/manifest.json: has no {missing}")
 
 
 def sample_texts(rows: Any) -> list[dict[str, str]]:
