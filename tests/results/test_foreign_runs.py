@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tests.results.test_comparison import written
+from wfl_sim.cli.commands import app
 from wfl_sim.results import Run, Sweep
 from wfl_sim.results.comparison import Goal, compared
 from wfl_sim.results.figures import draw_all
@@ -72,6 +73,16 @@ def test_a_spreadsheet_takes_no_text_for_a_formula(tmp_path):
 def test_a_manifest_that_is_none_is_one_line(folder, parts, message):
     with pytest.raises(ValueError, match=f"manifest.json: {message}"):
         Run.open(changed(folder, **parts))
+
+
+def test_a_command_tells_all_faults_of_a_folder_in_one_line(folder, capsys):
+    changed(folder, joules="many", host_seconds=None)
+    with pytest.raises(SystemExit) as ended:
+        app(["plot", str(folder)])
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.count("must be a mapping of names to numbers") == 2
+    assert "numbers; /" in line
 
 
 def test_a_run_without_totals_is_not_compared(folder):

@@ -120,7 +120,7 @@ def one_line_errors(*kinds: type[Exception], interrupted: str = INTERRUPTED) -> 
         text = str(error)
         if isinstance(error, OSError) and error.strerror:
             text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-        typer.echo(f"error: {one_line(text)}", err=True)
+        typer.echo(f"error: {one_line('; '.join(text.splitlines()))}", err=True)
         raise typer.Exit(2) from None
     except MemoryError as error:
         typer.echo(f"error: {one_line(f'not enough memory {error}'.strip())}", err=True)

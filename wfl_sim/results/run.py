@@ -46,7 +46,7 @@ class Run:
         """Return the run in a folder.
 
         Raises:
-            ValueError: Files are missing, damaged or closed to us; the message names each.
+            ValueError: Files are missing, damaged or closed to us; the message has a line for each.
         """
         run = cls(Path(folder))
         if not run.folder.is_dir():
@@ -56,7 +56,7 @@ class Run:
             raise ValueError(f"{run.folder}: is {kind}: name a run folder; manifest.json: missing")
         broken = [f"{run.folder / name}: {reason}" for name, reason in run._broken()]
         if broken:
-            raise ValueError("; ".join(broken))
+            raise ValueError("\n".join(broken))
         return run
 
     @cached_property
@@ -242,7 +242,7 @@ class Run:
         """Compare all numbers, and the scenario unless of an earlier version, with their digests.
 
         Raises:
-            ValueError: Something differs; the message names each.
+            ValueError: Something differs; the message has a line for each.
         """
         found = {
             name: digest_values(getattr(self, name).to_pydict(), COLUMNS[name])
@@ -257,7 +257,7 @@ class Run:
             if (self.manifest["digests"] | own).get(name) != digest
         ]
         if wrong:
-            raise ValueError("; ".join(wrong))
+            raise ValueError("\n".join(wrong))
 
     def _adapters(self) -> list[str]:
         return [str(name) for name in self.manifest.get("adapters", [])]
