@@ -16,7 +16,14 @@ from wfl_sim.results.figures.breakdown import BarText
 from wfl_sim.results.figures.convergence import draw_mean
 from wfl_sim.results.figures.legends import HANDLE, add_legend, fewest_rows, legend_rows
 from wfl_sim.results.figures.look import SCREEN, WIDTHS, Drawing, Look, saved
-from wfl_sim.results.figures.style import halos, line_handles, line_styles, logarithmic, set_rows
+from wfl_sim.results.figures.style import (
+    add_share,
+    halos,
+    line_handles,
+    line_styles,
+    logarithmic,
+    set_rows,
+)
 from wfl_sim.results.statistics import Curve
 from wfl_sim.results.tables import file_name
 
@@ -331,3 +338,16 @@ def test_labels_that_are_alike_in_file_names_have_a_figure_each(tmp_path):
         *("coverage-power-10-dbm", "coverage-power-10-dbm-2", "coverage-power-10-dbm-3")
     ]
     assert [path.read_text().splitlines()[1] for path in paths] == [*labels]
+
+
+def test_shares_beside_means_at_one_place_stand_below_one_another():
+    with Look()():
+        axes = Figure(figsize=(4, 3)).subplots()
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+        for place in ((0.4, 0.5), (0.41, 0.5), (0.4, 0.52), (0.9, 0.5), (0.41, 0.5)):
+            add_share(axes, 2, 3, place, "black")
+        add_share(axes, 3, 3, (0.4, 0.5), "black")
+        axes.figure.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == 5
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])

@@ -10,6 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.text import Annotation
 from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
@@ -157,16 +158,29 @@ def logarithmic(axes: Axes, which: Literal["x", "y"], low: float, high: float) -
 def add_share(
     axes: Axes, counted: int, seeds: int, place: tuple[float, float], colour: str
 ) -> None:
-    """Write beside a mean of how many of all seeds it is, where it is not of all."""
-    if 0 < counted < seeds:
-        axes.annotate(
-            f"{counted}/{seeds}",
-            place,
-            xytext=(3, -12),
-            textcoords="offset points",
-            fontsize=8,
-            color=colour,
-        )
+    """Write beside a mean of how many of all seeds it is, where it is not of all.
+
+    It goes below the mean, and below what stands there already of others.
+    """
+    if not 0 < counted < seeds:
+        return
+    points = 72 / mpl.rcParams["figure.dpi"]
+    x, y = axes.transData.transform(place) * points
+    others = [text for text in axes.texts if isinstance(text, Annotation)]
+    taken = [axes.transData.transform(each.xy) * points + each.xyann for each in others]
+    near = sorted((level for left, level in taken if abs(left - x - 3) < 18), reverse=True)
+    low = y - 12
+    for level in near:
+        if abs(level - low) < 9:
+            low = level - 9
+    axes.annotate(
+        f"{counted}/{seeds}",
+        place,
+        xytext=(3, low - y),
+        textcoords="offset points",
+        fontsize=8,
+        color=colour,
+    )
 
 
 def set_label(axes: Axes, which: Literal["x", "y"], name: str, unit: str) -> None:
