@@ -152,7 +152,7 @@ def test_labels_that_are_alike_in_file_names_have_a_trace_and_figures_each(runs,
     ]
 
 
-@pytest.mark.parametrize("label", ["50 % & more", "a_b#c", "{x}~y^z\\end$"])
+@pytest.mark.parametrize("label", ["50 % & more", "a_b#c", "{x}~y^z\\end$", "<b>|", "[1]", "*"])
 def test_labels_are_no_commands_of_latex(tmp_path, runs, label):
     manifest = json.loads((runs[0].folder / "manifest.json").read_text()) | {"label": label}
     folder = tmp_path / "run"
@@ -164,8 +164,8 @@ def test_labels_are_no_commands_of_latex(tmp_path, runs, label):
     (path,) = export([Run.open(folder)], "latex", tmp_path / "out")
     (row,) = (line for line in path.read_text().splitlines() if "0.810" in line)
     cell = row[: row.index(" & $0.810")]
-    bare = re.sub(r"\\(text\w+\{\}|[&%$#_{}])", "", cell)
-    assert not set(bare) & set("&%$#_{}~^\\")
+    bare = re.sub(r"\\(text\w+\{\}|[&%$#_{}])|\{[\[*]\}", "", cell)
+    assert not set(bare) & set("&%$#_{}~^\\<>|[*")
 
 
 def test_perfetto_has_the_spans_in_microseconds(runs, tmp_path):

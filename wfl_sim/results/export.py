@@ -81,6 +81,8 @@ _BATCH: Final = 1000
 _TEX: Final = str.maketrans(
     {char: f"\\{char}" for char in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
+    | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}
+    | {"[": "{[}", "*": "{*}"}  # after the end of a row they would belong to that
 )
 
 Point = tuple[float, int, dict[str, float]]
