@@ -37,7 +37,7 @@ _WORTH_A_THREAD: Final = 2**17
 """Values of a block from which a thread is quicker than its beginning: a millisecond of work."""
 _COMPILED_AT_ONCE: Final = 4096
 """Links in one call of compiled loops, which look after the cache themselves."""
-_SHARED_AT_ONCE: Final = 64
+_SHARED_AT_ONCE: Final = 32
 """The same where two threads share the work."""
 
 
