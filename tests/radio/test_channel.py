@@ -2,6 +2,9 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -103,6 +106,31 @@ def test_who_needs_a_block_helps_the_thread_that_makes_it():
         channel = SampledChannel(np.ones(len(links)), Shared(), OFFSETS, STEP, threads)
         assert (channel.fading(links, 0, 80) == alone.fading(links, 0, 80)).all()
     assert len(made) == 2
+
+
+@dataclass(frozen=True)
+class OneAtATime:
+    """A law of a user, whose process keeps what it computes in one place."""
+
+    def realise(self, streams, doppler):
+        process = cm.Rayleigh(profile="tdl-c", delay_spread=300e-9).realise(streams, doppler)
+        return SimpleNamespace(power_grid=partial(self._grid, process, threading.Lock()))
+
+    def _grid(self, process, free, *grid):
+        assert free.acquire(blocking=False), "called by two threads at once"
+        try:
+            return process.power_grid(*grid)
+        finally:
+            free.release()
+
+
+def test_fading_of_a_user_is_asked_by_one_thread_at_a_time():
+    links = np.arange(300)
+    fading = LazyFading(OneAtATime(), partial(stream, 3), np.full(300, 9.7))
+    with ThreadPoolExecutor(1) as threads:
+        channel = SampledChannel(np.ones(300), fading, OFFSETS, STEP, threads)
+        for first in range(0, 2000, 100):
+            channel.fading(links, first, 100)
 
 
 def test_what_goes_wrong_ahead_is_raised_when_it_is_needed(monkeypatch):

@@ -1,6 +1,7 @@
 """Small-scale fading of links: drawn when they are first on the air, and as it is estimated."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from threading import Lock
 from typing import Any, Final, Protocol
@@ -13,6 +14,7 @@ from channel_models.elementary import cosine_and_sine, log
 from channel_models.fading.counter import draw_key, uniforms
 from channel_models.validation import FloatArray
 from wfl_sim.config.answers import AnswerError
+from wfl_sim.config.plugin_code import code_of
 
 KEPT_LINKS: Final = 2048
 """Links whose processes keep about 0.1 MB each, in one direction, so that samples are made faster
@@ -61,6 +63,10 @@ class LazyFading:
         self._stream = stream
         self._doppler = doppler
         self._lock = Lock()
+        # Code of users need not expect two threads at once.
+        self._alone: AbstractContextManager[Any] = (
+            Lock() if code_of(*self._models) else nullcontext()
+        )
         self._processes: list[cm.FadingProcess] = []
         self._laws: list[cm.Fading] = []
         """Of each process, what it was drawn from."""
@@ -93,7 +99,7 @@ class LazyFading:
     ) -> NDArray[np.floating[Any]]:
         """Power at the midpoints of `count` grid cells from `first` on, (links, count, offsets)."""
         with self._lock:
-            self._draw(np.unique(links[self._process[links] < 0]))
+            self._draw(links)
             numbers = np.unique(self._process[links])
             self._forget_old(numbers, first)
         grid = first, count, step, offsets
@@ -119,8 +125,9 @@ class LazyFading:
         links: NDArray[np.intp],
     ) -> NDArray[np.floating[Any]]:
         """Return the samples of one process, which must be powers."""
-        fading = self._at_age(number)
-        power = fading.power_grid(first, count, step, offsets, self._index[links])
+        with self._alone:
+            fading = self._at_age(number)
+            power = fading.power_grid(first, count, step, offsets, self._index[links])
         shape = len(links), count, len(offsets)
         if getattr(power, "shape", None) != shape or not power.min() >= 0:
             what = f"powers of shape {shape} (links, cells, offsets)"
@@ -140,7 +147,13 @@ class LazyFading:
                 forget()
             del self._asked[number]
 
+    def draw(self, links: NDArray[np.intp]) -> None:
+        """Draw links together: what is asked of one lot is computed at once."""
+        with self._lock:
+            self._draw(links)
+
     def _draw(self, links: NDArray[np.intp]) -> None:
+        links = np.unique(links[self._process[links] < 0])
         for with_sight in (False, True):
             if self._sight is None:
                 chosen = links[: 0 if with_sight else None]

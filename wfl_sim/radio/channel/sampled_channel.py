@@ -158,6 +158,8 @@ class SampledChannel:
     def _begin(self, samples: "_Samples", number: int, links: NDArray[np.intp]) -> "_Work":
         """Begin to make the missing links of a block, by a thread where that is worth it."""
         missing = samples.missing(links)
+        if isinstance(self._fading, LazyFading):
+            self._fading.draw(missing)  # in one lot, before they are cut into parts
         at_once = _COMPILED_AT_ONCE if self._ahead is None else _SHARED_AT_ONCE
         if kernels() is None:
             at_once = _LINKS_AT_ONCE
