@@ -129,6 +129,28 @@ def test_estimates_are_exact_without_fading_and_alone(tmp_path, control):
     assert device.expected_download - waited == pytest.approx(lasted["download"], rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ["uplink.rate=mcs", "uplink.power_reduction={}", "downlink.rate=mcs"],
+        ["standard=nb-iot", "bandwidth=180 kHz", "carrier=900 MHz", "subcarrier_spacing=15 kHz"],
+        ["carrier=28 GHz", "bandwidth=100 MHz", "tdd={pattern: DDDSU}"],
+        ["carrier=5.2 GHz", "bandwidth=20 MHz", "channel.pathloss=umi", "wifi={}"],
+        ["wired=20 Mbit/s"],
+        ["ideal_blocks=10", "uplink.rate=layers", "antenna=panel"],
+    ],
+    ids=["power reduction", "NB-IoT", "FR2", "Wi-Fi", "a wire", "layers"],
+)
+def test_estimates_are_exact_on_other_networks(tmp_path, keys):
+    more = ["model.payload=200 kbit", "devices.0.area={radius: 60 m}"]
+    federation = simulated(tmp_path, *(f"cells.0.{key}" for key in keys), *more, text=STILL)
+    device = federation.devices[0]
+    for activity in ("upload", "download"):
+        lasted = sum(s.end - s.start for s in of(federation, "device-0", activity))
+        expected = getattr(device, f"expected_{activity}")
+        assert lasted == pytest.approx(expected, rel=2e-6), activity
+
+
 def test_estimates_count_the_steps_of_a_split_network(tmp_path):
     cut = STILL.replace(
         "flops_per_step: 20 GFLOP",

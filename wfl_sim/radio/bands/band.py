@@ -162,14 +162,16 @@ def expected_rate(cell: CellConfig, direction: Direction, gain: float, power: fl
     """
     if cell.wired is not None:
         return cell.wired
-    side = cell.uplink if direction == "uplink" else cell.downlink
     if cell.wifi is not None:
         watts = power if direction == "uplink" else cell.downlink.power
         return cell.wifi.alone(watts * gain, cell.bandwidth)
     if direction == "downlink":
-        held, watts = cell.blocks, cell.downlink.power / cell.blocks
+        held, cases = cell.blocks, [(cell.downlink.rate, cell.downlink.power / cell.blocks)]
     else:
-        held = cell.held_blocks(gain, power)
-        watts = min(cell.available(power) / held, cell.power_density(gain))
-    efficiency = float(side.rate.spectral_efficiency(watts * gain / cell.noise(direction)))
+        held, most = cell.held_blocks(gain, power), cell.power_density(gain)
+        alike = cell.available(power) / held
+        cases = [(each.rate, min(each.level * alike, most)) for each in cell.uplink.modulations]
+        cases = cases or [(cell.uplink.rate, min(alike, most))]
+    snr = gain / cell.noise(direction)
+    efficiency = max(float(rate.spectral_efficiency(watts * snr)) for rate, watts in cases)
     return efficiency * held * cell.symbol_rate(direction)
