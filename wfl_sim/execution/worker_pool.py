@@ -221,7 +221,8 @@ def _context() -> SpawnContext | ForkServerContext:
     if sys.platform != "linux" or any(map(os.path.exists, _ACCELERATORS)):
         return get_context("spawn")
     context = get_context("forkserver")
-    context.set_forkserver_preload([name for name in sys.modules if name.startswith("wfl_sim.")])
+    ours = [name for name in sys.modules if name.startswith("wfl_sim.")]
+    context.set_forkserver_preload(["wfl_sim.execution.fork_server", *ours])
     return context
 
 
