@@ -27,7 +27,7 @@ from wfl_sim.device_models.workload import (
     Writing,
 )
 from wfl_sim.execution.executor import EXECUTORS, Backlog, Executor, Session
-from wfl_sim.execution.learner import GroupLearner, Learner
+from wfl_sim.execution.learner import GroupLearner, Learner, SeriesLearner
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Task
 from wfl_sim.learning.base_models.pretrained_model import MODELS, Pretrained
@@ -168,6 +168,7 @@ __all__ = [
     "Robust",
     "Rounds",
     "Selector",
+    "SeriesLearner",
     "Session",
     "Shards",
     "Staleness",

@@ -35,6 +35,9 @@ class Slow(Counting):
         time.sleep(0.02)
         return super().run(task, inputs)
 
+    def run_series(self, tasks, inputs):
+        return [self.run(task, each) for task, each in zip(tasks, inputs, strict=True)]
+
     def workload(self, device):
         return SimpleNamespace(memory=1e6)
 

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.execution.test_graph import Counting, shards, two_rounds
+from wfl_sim.execution import executor
 from wfl_sim.execution.executors import Grouped, Inline
 from wfl_sim.execution.graph import TaskGraph
 from wfl_sim.execution.plan import ReceivedUpload
@@ -117,6 +118,46 @@ def test_inline_executes_in_the_order_of_asking(tmp_path):
         graph.compute(rounds(graph))
         order = [key_of(task) for task in learner.ran]
         assert order == [key for key in graph._tasks if key in set(order)]
+
+
+class InSeries(Counting):
+    """Executes local updates in series, each taking some seconds of a clock that stands."""
+
+    def __init__(self, clock, seconds):
+        super().__init__()
+        self.clock, self.seconds, self.series = clock, seconds, []
+
+    def run(self, task, inputs):
+        self.clock.append(self.clock[-1] + self.seconds)
+        return super().run(task, inputs)
+
+    def run_series(self, tasks, inputs):
+        self.series.append([task.device for task in tasks])
+        return [self.run(task, each) for task, each in zip(tasks, inputs, strict=True)]
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(0.6, 1), (0.2, 2), (0.12, 4), (1e-4, 5)])
+def test_short_updates_are_executed_in_series_of_half_a_second(
+    tmp_path, monkeypatch, seconds, most
+):
+    clock = [0.0]
+    monkeypatch.setattr(executor.time, "perf_counter", lambda: clock[-1])
+    learner = InSeries(clock, seconds)
+    expected, _ = values(tmp_path / "a", Counting(), Inline())
+    found, report = values(tmp_path / "b", learner, Inline())
+    assert found == expected
+    assert report == {"executor": "inline", "mode": "exact"}
+    assert max(map(len, learner.series)) == most
+    assert [device for series in learner.series for device in series] == [*range(5)] * 3
+
+
+def test_a_series_is_as_long_as_a_kill_may_cost(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(executor.time, "perf_counter", lambda: clock[-1])
+    learner = InSeries(clock, 1e-4)
+    with TaskGraph(learner, Store(tmp_path)) as graph:
+        graph.compute(rounds(graph, devices=70, count=1))
+    assert [len(series) for series in learner.series] == [32, 32, 6]
 
 
 def test_grouped_results_are_never_taken_for_exact_ones(tmp_path):

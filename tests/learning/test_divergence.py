@@ -34,6 +34,10 @@ def together(learn: PeftLearner, tasks: Any, inputs: Any) -> list[Result]:
     return list(learn.run_group(tasks, inputs))
 
 
+def in_series(learn: PeftLearner, tasks: Any, inputs: Any) -> list[Result]:
+    return list(learn.run_series(tasks, inputs))
+
+
 @pytest.fixture
 def fleet(quiet: Callable[[str], Pretrained], shards: Shards) -> Callable[..., Any]:
     """A function to a learner and updates in round 4: one diverges, or all by what they get."""
@@ -49,7 +53,7 @@ def fleet(quiet: Callable[[str], Pretrained], shards: Shards) -> Callable[..., A
     return made
 
 
-@pytest.mark.parametrize("run", [alone, together])
+@pytest.mark.parametrize("run", [alone, in_series, together])
 def test_a_robust_rule_leaves_a_diverged_device_out(fleet: Any, run: Run) -> None:
     """It sends what is not finite, keeps what it had, and the others learn as they would alone."""
     learn, tasks, inputs = fleet(robust=Median())
@@ -64,7 +68,7 @@ def test_a_robust_rule_leaves_a_diverged_device_out(fleet: Any, run: Run) -> Non
     assert made.values == {"left_out/1": 1.0}
 
 
-@pytest.mark.parametrize("run", [alone, together])
+@pytest.mark.parametrize("run", [alone, in_series, together])
 @pytest.mark.parametrize(
     ("broken", "server", "line"),
     [

@@ -150,6 +150,17 @@ def test_payloads_are_as_long_as_was_said(a_round: Round) -> None:
     assert [8 * len(payload) for payload in learner.codec_down.seen] == [announced]
 
 
+def test_a_series_learns_what_each_does_alone_to_the_bit(a_round: Round) -> None:
+    series = a_round.learner.run_series(a_round.tasks, a_round.inputs)
+    for one, other in zip(a_round.updates, series, strict=True):
+        assert one.values == other.values
+        assert one.states.keys() == other.states.keys()
+        for output, state in one.states.items():
+            assert list(state) == list(other.states[output])
+            for name, array in state.items():
+                np.testing.assert_array_equal(array, other.states[output][name])
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_a_group_learns_what_each_would_alone(a_round: Round) -> None:
     """Also where a method asks for more than its phases in turn, and where ranks differ."""

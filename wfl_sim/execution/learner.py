@@ -107,6 +107,27 @@ class GroupLearner(Learner, Protocol):
         """
 
 
+@runtime_checkable
+class SeriesLearner(Learner, Protocol):
+    """A learner that prepares several local updates, trains one after the other, and ends all.
+
+    The code that surrounds training is then in the processor's caches, and so is that of training.
+    """
+
+    def run_series(
+        self, tasks: Sequence[LocalUpdate], inputs: Sequence[Sequence[Mapping[str, State]]]
+    ) -> Sequence[Result]:
+        """Execute local updates of one recipe, none together with another.
+
+        Args:
+            tasks: at least one.
+            inputs: the argument of `run` for each task.
+
+        Returns:
+            The result of `run` for each task, to the bit.
+        """
+
+
 class PortableModel(ABC):
     """A base model that can be carried to another machine as files."""
 

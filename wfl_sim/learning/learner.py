@@ -191,16 +191,14 @@ class PeftLearner(LearnerContext):
             RuntimeError: a payload is not as long as the workload said, or a local update has not
                 trained the phases that its costs were counted for.
         """
-        if task.recipe != self.recipe:
-            raise ValueError(f"the task is of recipe {task.recipe[:8]}, not {self.recipe[:8]}")
-        states = _states(task, inputs)
+        states = self._states(task, inputs)
         match task:
             case InitialShared():
                 return Result({"shared": self._begin(task.seed)})
             case InitialPrivate():
                 return Result({"private": self._initial(task.device, task.seed, "private")})
             case LocalUpdate():
-                return self.local_trainer.together([task], [states])[0]
+                return self.local_trainer.several([task], [states], apart=True)[0]
             case Aggregate():
                 return next_shared(self, self.payloads, task, states)
             case Evaluate():
@@ -217,18 +215,40 @@ class PeftLearner(LearnerContext):
         tasks: Sequence[LocalUpdate] | Sequence[Evaluate],
         inputs: Sequence[Sequence[Mapping[str, State]]],
     ) -> Sequence[Result]:
-        """Execute evaluations together, or updates, of which some may have to go one by one."""
+        """Execute evaluations together, or updates, of which some may have to go one by one.
+
+        Raises:
+            ValueError, RuntimeError: as `run`.
+        """
         several: Sequence[LocalUpdate | Evaluate] = tasks
-        states = [_states(task, given) for task, given in zip(several, inputs, strict=True)]
+        states = [self._states(task, given) for task, given in zip(several, inputs, strict=True)]
         if evaluations := [task for task in several if isinstance(task, Evaluate)]:
             return self.evaluator.together(evaluations, states)
         updates = [task for task in several if isinstance(task, LocalUpdate)]
-        return self.local_trainer.together(updates, states)
+        return self.local_trainer.several(updates, states)
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def run_series(
+        self, tasks: Sequence[LocalUpdate], inputs: Sequence[Sequence[Mapping[str, State]]]
+    ) -> Sequence[Result]:
+        """Execute local updates, none together with another.
+
+        Raises:
+            ValueError, RuntimeError: as `run`.
+        """
+        states = [self._states(task, given) for task, given in zip(tasks, inputs, strict=True)]
+        return self.local_trainer.several(tasks, states, apart=True)
 
     @property
     def _size(self) -> tuple[int, ...]:
         """The number of devices, where the method looks at it."""
         return (len(self.shards.train),) if hook(self.method, "initial_server_state") else ()
+
+    def _states(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> list[State]:
+        """Return the states that come in, of all that was put out with them."""
+        if task.recipe != self.recipe:
+            raise ValueError(f"the task is of recipe {task.recipe[:8]}, not {self.recipe[:8]}")
+        return [given[ref.output] for ref, given in zip(task.incoming, inputs, strict=True)]
 
     def _begin(self, seed: int) -> State:
         shared = self._initial(-1, seed, "shared", "known")
@@ -243,8 +263,3 @@ class PeftLearner(LearnerContext):
         names = self.costs.shapes(device, *roles)
         values = adapted.read(sorted({name.partition("/")[0] for name in names}))
         return {name: values[name] for name in names}
-
-
-def _states(task: Task, inputs: Sequence[Mapping[str, State]]) -> list[State]:
-    """Return the states that come in, of all that was put out with them."""
-    return [given[handle.output] for handle, given in zip(task.incoming, inputs, strict=True)]

@@ -49,14 +49,19 @@ class LocalTrainer:
     def _own_update(self) -> Callable[..., LocalRun] | None:
         return hook(self.context.method, "local_update")
 
-    def together(
-        self, tasks: Sequence[LocalUpdate], states: Sequence[Sequence[State]]
+    def several(
+        self,
+        tasks: Sequence[LocalUpdate],
+        states: Sequence[Sequence[State]],
+        *,
+        apart: bool = False,
     ) -> list[Result]:
         """Execute local updates, in groups where their phases can be trained together.
 
         Args:
             tasks: of one device or many.
             states: of each task, the shared and the private one.
+            apart: none is trained together with another.
         """
         updates = [
             self._update(task, shared, private)
@@ -67,12 +72,13 @@ class LocalTrainer:
         while pending:
             kinds: dict[object, list[int]] = {}
             for place, request in pending.items():
-                kind = request.kind if len(pending) > 1 else None
+                kind = place if apart or len(pending) == 1 else request.kind
                 kinds.setdefault(kind, []).append(place)
             trained: dict[int, Trained | DivergedError] = {}
-            for places in kinds.values():
-                group = [pending[place] for place in places]
-                trained |= zip(places, self._train_group(group), strict=True)
+            with self.context.models.settings():
+                for places in kinds.values():
+                    group = [pending[place] for place in places]
+                    trained |= zip(places, self._train_group(group), strict=True)
             pending = {}
             for place, answer in trained.items():
                 try:
