@@ -1,6 +1,7 @@
 """Networks that packages hold: where they are kept, what is said without them, what they write."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,19 @@ def test_a_scenario_names_what_is_cached(tmp_path: Path, monkeypatch: pytest.Mon
     (cached("smollm2") / "conversations.jsonl").touch()
     (loaded,) = load(file)
     assert loaded.scenario.model.pretrained == str(cached("smollm2"))
+
+
+def test_a_model_in_python_names_what_is_cached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    model = Pretrained(pretrained="cached:smollm2")
+    with pytest.raises(FileNotFoundError, match="`wfl-sim models add smollm2` fetches it"):
+        model.folder()
+    shutil.copytree(Pretrained(pretrained="builtin:tiny-bert").folder(), cached("smollm2"))
+    assert model.is_local
+    assert model.folder(weights=True) == cached("smollm2")
+    assert model.fingerprint() == Pretrained(pretrained=str(cached("smollm2"))).fingerprint()
 
 
 def test_samples_are_answers_before_and_after() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from channel_models.units import Bytes
-from wfl_sim.config.fields import FilePath
+from wfl_sim.config.fields import CACHED, FilePath, model_cache
 from wfl_sim.config.registry import Registry
 from wfl_sim.execution.learner import PortableModel
 from wfl_sim.learning.base_models.hub import snapshot
@@ -34,7 +34,8 @@ _POINTER: Final = b"version https://git-lfs.github.com/spec/"
 class Pretrained(PortableModel):
     """A transformers model: `builtin:tiny-bert`, a local folder, or a Hub id.
 
-    `package:name/folder` is a folder inside an installed Python package, which is not imported.
+    `package:name/folder` is a folder inside an installed Python package, which is not imported, and
+    `cached:name` what `wfl-sim models add name` has fetched.
     `revision` is a branch, tag or commit of a Hub id. Weights are read from safetensors alone, and
     code that comes with a model is never run.
     """
@@ -178,6 +179,10 @@ class Pretrained(PortableModel):
             return _in_package(self.pretrained.removeprefix(_PACKAGE))
         if _path(self).is_dir():
             return _path(self)
+        if self.pretrained.startswith(CACHED):
+            name = self.pretrained.removeprefix(CACHED).partition("/")[0]
+            hint = f"`wfl-sim models add {name}` fetches it"
+            raise FileNotFoundError(f"no model folder {str(_path(self))!r}: {hint}")
         if self.pretrained.startswith((".", "/", "~")) or self.pretrained.count("/") > 1:
             raise FileNotFoundError(f"no model folder {self.pretrained!r}")
         return None
@@ -195,6 +200,8 @@ def _in_package(name: str) -> Path:
 
 
 def _path(model: Pretrained) -> Path:
+    if model.pretrained.startswith(CACHED):
+        return model_cache() / model.pretrained.removeprefix(CACHED)
     return Path(model.pretrained).expanduser()
 
 
