@@ -56,6 +56,17 @@ def test_what_is_put_comes_back_from_disk(tmp_path):
     assert same(store.get(KEY), result())
 
 
+def test_the_order_of_tensors_is_kept_on_disk(tmp_path):
+    """Sums over tensors, and noise that is drawn for one after the other, depend on it."""
+    array = np.ones(2, np.float32)
+    states = {"upload": {"lora/b": array, "lora/a": array, "head/w": array}, "private": {}}
+    with Store(tmp_path) as store:
+        store.put(KEY, Result(states, {}))
+    read = Store(tmp_path).get(KEY)
+    assert list(read.states["upload"]) == ["lora/b", "lora/a", "head/w"]
+    assert read.states["private"] == {}
+
+
 def test_what_was_never_put_is_not_there(tmp_path):
     store = Store(tmp_path)
     assert KEY not in store

@@ -14,6 +14,7 @@ import torch
 from wfl_sim.codecs import Float16, Float32, Int4, Int8, RandomMask, TopK
 from wfl_sim.config.answers import AnswerError
 from wfl_sim.data.examples import Examples, Shards
+from wfl_sim.data.newswire import Newswire
 from wfl_sim.execution.task import (
     Aggregate,
     Evaluate,
@@ -26,7 +27,7 @@ from wfl_sim.execution.task import (
 )
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.learner import PeftLearner
-from wfl_sim.methods import PFTT, FedIT, LocalOnly
+from wfl_sim.methods import PFTT, FedAvg, FedIT, LocalOnly
 from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
@@ -173,6 +174,23 @@ def test_an_update_does_not_depend_on_what_ran_before(pretrained: Folder, shards
     again = run.update(device=1, seed=9)
     assert alone.values == again.values
     assert same(alone.states["upload"], again.states["upload"])
+
+
+def test_an_evaluation_does_not_depend_on_what_was_trained_before() -> None:
+    """Torch multiplies in another order where a weight requires a gradient."""
+    model = Pretrained(pretrained="builtin:tiny-bert")
+    texts = Newswire(examples=20).shards(4, 0)
+    run = Device(learner(model, texts, FedAvg(local=Local(steps=1, batch=2)), tokens=32))
+    fresh = [run.evaluate(device) for device in range(4)]
+    adapted = run.learner.adapted_model(0)
+    encoded = run.learner.examples.placed("test", 0, texts.test[0].fingerprint())
+    described = adapted.describe(encoded)
+    run.update()
+    assert any(each.requires_grad for each in adapted.model.parameters())
+    assert [run.evaluate(device) for device in range(4)] == fresh
+    adapted.load(run.shared.states["shared"])
+    np.testing.assert_array_equal(adapted.describe(encoded), described)
+    assert any(each.requires_grad for each in adapted.model.parameters())
 
 
 def test_seeds_and_devices_matter(pftt: Device) -> None:

@@ -1,7 +1,9 @@
 """A result as one safetensors file, with a checksum over all of its bytes.
 
 Tensors are named ``output/part/parameter``. The file's metadata are the key of the result, numbers
-and names of outputs as JSON, and the checksum: the SHA-256 of the file with zeros in its place.
+and names of outputs as JSON, the order of the tensors unless it is that of their names, and the
+checksum: the SHA-256 of the file with zeros in its place. What is read has the order of what was
+written, since sums over tensors, and draws for one after the other, depend on it.
 """
 
 import hashlib
@@ -33,6 +35,8 @@ def to_bytes(result: Result, key: str) -> bytes:
     outputs = json.dumps(sorted(result.states))
     values = json.dumps(dict(result.values), sort_keys=True)
     metadata = {"key": key, "outputs": outputs, "values": values, "checksum": _NONE}
+    if (order := list(tensors)) != sorted(order):
+        metadata["order"] = json.dumps(order)
     content: bytes = save(tensors, metadata)
     return content
 
@@ -62,12 +66,13 @@ def from_bytes(content: bytes, key: str) -> Result:
             raise DamagedError(f"it holds the result of {other}")
         outputs: list[str] = json.loads(metadata["outputs"])
         values: dict[str, float] = json.loads(metadata["values"])
+        order: list[str] = json.loads(metadata["order"]) if "order" in metadata else sorted(tensors)
     except DamagedError:
         raise
     except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise DamagedError(str(error)) from error
     states: dict[str, dict[str, NDArray[np.floating]]] = {output: {} for output in outputs}
-    for name, array in sorted(tensors.items()):
+    for name in order:
         output, _, parameter = name.partition("/")
-        states[output][parameter] = array
+        states[output][parameter] = tensors[name]
     return Result(states, values)

@@ -24,7 +24,7 @@ from wfl_sim.learning.objectives import evaluate
 from wfl_sim.learning.peft.architecture import layers_of, token_by_token
 from wfl_sim.learning.peft.peft_folder import check_begin
 from wfl_sim.learning.prefix_cache import PrefixCache
-from wfl_sim.learning.torch_settings import deterministic
+from wfl_sim.learning.torch_settings import deterministic, learning_nothing
 from wfl_sim.learning.training import gradient_terms, train
 from wfl_sim.methods.parts import Part
 from wfl_sim.methods.phases import Phase
@@ -205,7 +205,7 @@ class AdaptedModel:
 
     def describe(self, examples: Any) -> NDArray[np.float32]:
         """Return the mean last hidden state of the network without LoRAs, (n, hidden)."""
-        with deterministic(seed=0, threads=self.threads), torch_parts.muted(self.model, self.parts):
+        with self.evaluating(None), torch_parts.muted(self.model, self.parts):
             return text_embeddings(self.model, examples)
 
     def evaluate(self, examples: Any, weights: Weights | None = None) -> dict[str, float]:
@@ -225,7 +225,7 @@ class AdaptedModel:
     @contextmanager
     def evaluating(self, weights: Weights | None) -> Iterator[Around]:
         """Yield what lets LoRAs weigh as given in each pass; torch is deterministic meanwhile."""
-        with deterministic(seed=0, threads=self.threads):
+        with deterministic(seed=0, threads=self.threads), learning_nothing(self.model):
             yield nullcontext if weights is None else weighing(self.model, weights)
 
     @cached_property

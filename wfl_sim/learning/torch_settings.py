@@ -64,6 +64,22 @@ def same_algorithms(threads: int | None = None) -> Iterator[None]:
             torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
 
 
+@contextmanager
+def learning_nothing(model: nn.Module) -> Iterator[None]:
+    """Let no parameter require a gradient meanwhile.
+
+    Where one does, torch multiplies in another order, even while it records no gradients.
+    """
+    learning = [each for each in model.parameters() if each.requires_grad]
+    for each in learning:
+        each.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for each in learning:
+            each.requires_grad_(True)
+
+
 def noisy_part(model: PreTrainedModel) -> str | None:
     """Return the name of the first module that drops anything out; None where none does.
 

@@ -13,7 +13,7 @@ from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.grouped.layers import GroupLayers, scales_of, stacked
 from wfl_sim.learning.objectives import ROWS, logits
 from wfl_sim.learning.tokenized import TokenizedTexts, joined
-from wfl_sim.learning.torch_settings import deterministic, in_precision
+from wfl_sim.learning.torch_settings import in_precision
 from wfl_sim.methods.parts import Part
 from wfl_sim.state import State
 
@@ -43,7 +43,7 @@ def evaluate_together(
     # In descending order of examples: the devices that still have some are the first of a stack.
     order = sorted(range(len(items)), key=lambda each: -len(items[each].examples))
     found: dict[int, dict[str, float]] = {}
-    with deterministic(seed=0, threads=adapted.threads), torch.inference_mode():
+    with adapted.evaluating(None), torch.inference_mode():
         for first in range(0, len(order), ROWS):
             here = order[first : first + ROWS]
             sizes = np.array([len(items[each].examples) for each in here])
