@@ -4,6 +4,7 @@ import ast
 
 from tools.draw_architecture import CONTENTS, is_current
 from tools.import_graph import PACKAGES, RANKS, ROOT
+from tools.journeys import journeys
 from tools.measure import FileMeasure, measure_file
 
 
@@ -19,6 +20,14 @@ def test_every_room_is_drawn():
 def test_lines_are_counted_by_kind():
     text = '"""Doc."""\n\nimport os\nfrom a import (\n    b,\n)\n\n# why\nx = 1\n"""Unit."""\n'
     assert measure_file(text) == FileMeasure(lines=10, code=1, imports=4)
+
+
+def test_journeys_pass_through_the_files_that_they_are_named_for():
+    passed = {name: {file for file, _ in each.stations} for name, each in journeys().items()}
+    assert "wfl_sim/scenario/loading.py" in passed["load synthetic.yaml"]
+    assert "wfl_sim/learning/local_update.py" in passed["local update"]
+    assert "wfl_sim/learning/evaluator.py" in passed["evaluation"]
+    assert "wfl_sim/methods/aggregation.py" in passed["aggregation"]
 
 
 def test_scripts_import_what_there_is():
