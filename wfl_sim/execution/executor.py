@@ -156,8 +156,9 @@ class InlineSession:
         began = time.perf_counter()
         done = self._execute(self._series)
         if self._series is not None:
-            seconds = (time.perf_counter() - began) / len(done)
-            self._most = max(1, min(_SERIES, int(_SERIES_SECONDS / seconds)))
+            seconds = time.perf_counter() - began
+            fitting = int(_SERIES_SECONDS * len(done) / seconds) if seconds > 0 else _SERIES
+            self._most = max(1, min(_SERIES, fitting))
         return done
 
     def _execute(self, series: SeriesLearner | None) -> list[str]:
@@ -170,9 +171,8 @@ class InlineSession:
         for key in updates:
             del self._taken[key]
         inputs = [inputs_of(task, self._store) for task in updates.values()]
-        for key, result in zip(
-            updates, series.run_series([*updates.values()], inputs), strict=True
-        ):
+        results = series.run_series(list(updates.values()), inputs)
+        for key, result in zip(updates, results, strict=True):
             self._store.put(key, result)
         return list(updates)
 
