@@ -121,14 +121,15 @@ def test_inline_executes_in_the_order_of_asking(tmp_path):
 
 
 class InSeries(Counting):
-    """Executes local updates in series, each taking some seconds of a clock that stands."""
+    """Executes local updates in series, each in so many seconds of a clock; all else in 1 ms."""
 
     def __init__(self, clock, seconds):
         super().__init__()
         self.clock, self.seconds, self.series = clock, seconds, []
 
     def run(self, task, inputs):
-        self.clock.append(self.clock[-1] + self.seconds)
+        passed = self.seconds if isinstance(task, LocalUpdate) else 1e-3
+        self.clock.append(self.clock[-1] + passed)
         return super().run(task, inputs)
 
     def run_series(self, tasks, inputs):
@@ -136,10 +137,13 @@ class InSeries(Counting):
         return [self.run(task, each) for task, each in zip(tasks, inputs, strict=True)]
 
 
-@pytest.mark.parametrize(("seconds", "most"), [(0.6, 1), (0.2, 2), (0.12, 4), (1e-4, 5)])
+@pytest.mark.parametrize(
+    ("seconds", "sizes"), [(0.6, [1] * 5), (0.2, [1, 2, 2]), (0.15, [1, 3, 1]), (1e-4, [1, 4])]
+)
 def test_short_updates_are_executed_in_series_of_half_a_second(
-    tmp_path, monkeypatch, seconds, most
+    tmp_path, monkeypatch, seconds, sizes
 ):
+    """After other tasks one goes alone, and tells how many fit, however short the others were."""
     clock = [0.0]
     monkeypatch.setattr(executor.time, "perf_counter", lambda: clock[-1])
     learner = InSeries(clock, seconds)
@@ -147,7 +151,8 @@ def test_short_updates_are_executed_in_series_of_half_a_second(
     found, report = values(tmp_path / "b", learner, Inline())
     assert found == expected
     assert report == {"executor": "inline", "mode": "exact"}
-    assert max(map(len, learner.series)) == most
+    assert max(map(len, learner.series)) == max(sizes)
+    assert [len(series) for series in learner.series][: len(sizes)] == sizes
     assert [device for series in learner.series for device in series] == [*range(5)] * 3
 
 
@@ -157,7 +162,7 @@ def test_a_series_is_as_long_as_a_kill_may_cost(tmp_path, monkeypatch):
     learner = InSeries(clock, 1e-4)
     with TaskGraph(learner, Store(tmp_path)) as graph:
         graph.compute(rounds(graph, devices=70, count=1))
-    assert [len(series) for series in learner.series] == [32, 32, 6]
+    assert [len(series) for series in learner.series] == [1, 32, 32, 5]
 
 
 def test_grouped_results_are_never_taken_for_exact_ones(tmp_path):

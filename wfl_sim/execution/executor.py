@@ -18,7 +18,7 @@ from wfl_sim.state import State
 _SERIES: Final = 32
 """Most local updates in a series."""
 _SERIES_SECONDS: Final = 0.5
-"""Length of a series in s, at most; what a kill costs, and how long others wait for its tasks."""
+"""Length of a series in s, if its updates take as long as the last ones: what a kill costs."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class InlineSession:
 
     @property
     def room(self) -> int:
-        """None before all are done; then one task, or as many as will take half a second."""
+        """None before all are done; then one, or after local updates as many as half a second."""
         return 0 if self._taken else self._most
 
     def submit(self, tasks: Mapping[str, Task], backlog: Backlog) -> None:
@@ -152,28 +152,26 @@ class InlineSession:
         self._taken.update(tasks)
 
     def finished(self) -> Sequence[str]:
-        """Execute the first task, or a series of local updates if it is one."""
-        began = time.perf_counter()
-        done = self._execute(self._series)
-        if self._series is not None:
-            seconds = time.perf_counter() - began
-            fitting = int(_SERIES_SECONDS * len(done) / seconds) if seconds > 0 else _SERIES
-            self._most = max(1, min(_SERIES, fitting))
-        return done
-
-    def _execute(self, series: SeriesLearner | None) -> list[str]:
+        """Execute the first task, or all local updates if it is one."""
         first = next(iter(self._taken))
-        if series is None or not isinstance(self._taken[first], LocalUpdate):
-            task = self._taken.pop(first)
-            self._store.put(first, self._learner.run(task, inputs_of(task, self._store)))
-            return [first]
+        if self._series is not None and isinstance(self._taken[first], LocalUpdate):
+            return self._updates(self._series)
+        task = self._taken.pop(first)
+        self._store.put(first, self._learner.run(task, inputs_of(task, self._store)))
+        self._most = 1
+        return [first]
+
+    def _updates(self, learner: SeriesLearner) -> list[str]:
+        """Execute the local updates, and see how many of them fit into a series."""
+        began = time.perf_counter()
         updates = {key: each for key, each in self._taken.items() if isinstance(each, LocalUpdate)}
-        for key in updates:
-            del self._taken[key]
+        self._taken = {key: each for key, each in self._taken.items() if key not in updates}
         inputs = [inputs_of(task, self._store) for task in updates.values()]
-        results = series.run_series(list(updates.values()), inputs)
+        results = learner.run_series(list(updates.values()), inputs)
         for key, result in zip(updates, results, strict=True):
             self._store.put(key, result)
+        seconds = max((time.perf_counter() - began) / len(updates), _SERIES_SECONDS / _SERIES)
+        self._most = max(1, int(_SERIES_SECONDS / seconds))
         return list(updates)
 
     def report(self) -> Mapping[str, Any]:

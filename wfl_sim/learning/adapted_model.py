@@ -24,7 +24,7 @@ from wfl_sim.learning.objectives import evaluate
 from wfl_sim.learning.peft.architecture import layers_of, token_by_token
 from wfl_sim.learning.peft.peft_folder import check_begin
 from wfl_sim.learning.prefix_cache import PrefixCache
-from wfl_sim.learning.torch_settings import deterministic, learning_nothing
+from wfl_sim.learning.torch_settings import deterministic, frozen
 from wfl_sim.learning.training import gradient_terms, train
 from wfl_sim.methods.parts import Part
 from wfl_sim.methods.phases import Phase
@@ -225,7 +225,7 @@ class AdaptedModel:
     @contextmanager
     def evaluating(self, weights: Weights | None) -> Iterator[Around]:
         """Yield what lets LoRAs weigh as given in each pass; torch is deterministic meanwhile."""
-        with deterministic(seed=0, threads=self.threads), learning_nothing(self.model):
+        with deterministic(seed=0, threads=self.threads), frozen(self.model):
             yield nullcontext if weights is None else weighing(self.model, weights)
 
     @cached_property

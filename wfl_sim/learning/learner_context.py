@@ -1,7 +1,6 @@
 """What all tasks of a learner share: its settings, and the texts and networks in memory."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -141,16 +140,9 @@ class ModelCache:
 
     def of(self, parts: tuple[Part, ...]) -> "AdaptedModel":
         """Return the network with some parts; all devices that have these parts share it."""
-        loaded = self._loaded.get(parts)
-        if loaded is None:
-            loaded = self._loaded[parts] = self._load(parts)
-        return loaded
-
-    def settings(self) -> AbstractContextManager[None]:
-        """Return the context in which torch has the settings that all networks are used with."""
-        from wfl_sim.learning.torch_settings import same_algorithms
-
-        return same_algorithms(self.threads)
+        if parts not in self._loaded:
+            self._loaded[parts] = self._load(parts)
+        return self._loaded[parts]
 
     def _load(self, parts: tuple[Part, ...]) -> "AdaptedModel":
         from wfl_sim.learning.adapted_model import AdaptedModel

@@ -75,10 +75,9 @@ class LocalTrainer:
                 kind = place if apart or len(pending) == 1 else request.kind
                 kinds.setdefault(kind, []).append(place)
             trained: dict[int, Trained | DivergedError] = {}
-            with self.context.models.settings():
-                for places in kinds.values():
-                    group = [pending[place] for place in places]
-                    trained |= zip(places, self._train_group(group), strict=True)
+            for places in kinds.values():
+                group = [pending[place] for place in places]
+                trained |= zip(places, self._train_group(group), strict=True)
             pending = {}
             for place, answer in trained.items():
                 try:

@@ -22,50 +22,33 @@ def deterministic(*, seed: int, threads: int | None = None) -> Iterator[None]:
     Sums inside a matrix product are split by threads, so the same bits need the same `threads`;
     None leaves the number as it is.
     """
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    filled = _memory.fill_uninitialized_memory
+    before = torch.get_num_threads()
     generators = [torch.default_generator]
     if torch.cuda.is_initialized():
         generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
     numbers = [generator.get_state() for generator in generators]
     for generator in generators:
         generator.manual_seed(seed)
+    torch.use_deterministic_algorithms(True)
+    # Filling fresh memory with NaN guards against nothing here and costs time at every step.
+    _memory.fill_uninitialized_memory = False
+    if threads is not None:
+        torch.set_num_threads(threads)
     try:
-        with same_algorithms(threads):
-            yield
+        yield
     finally:
+        torch.set_num_threads(before)
+        _memory.fill_uninitialized_memory = filled
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         for generator, state in zip(generators, numbers, strict=True):
             generator.set_state(state)
 
 
 @contextmanager
-def same_algorithms(threads: int | None = None) -> Iterator[None]:
-    """Let torch take algorithms that repeat, and so many `threads`: nothing to do inside another.
-
-    Every setting comes back afterwards.
-    """
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    filled, before = _memory.fill_uninitialized_memory, torch.get_num_threads()
-    repeat = deterministic and not warn_only
-    if not repeat:
-        torch.use_deterministic_algorithms(True)
-    # Filling fresh memory with NaN guards against nothing here and costs time at every step.
-    if filled:
-        _memory.fill_uninitialized_memory = False
-    if threads not in (None, before):
-        torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        if threads not in (None, before):
-            torch.set_num_threads(before)
-        if filled:
-            _memory.fill_uninitialized_memory = filled
-        if not repeat:
-            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
-
-
-@contextmanager
-def learning_nothing(model: nn.Module) -> Iterator[None]:
+def frozen(model: nn.Module) -> Iterator[None]:
     """Let no parameter require a gradient meanwhile.
 
     Where one does, torch multiplies in another order, even while it records no gradients.

@@ -20,7 +20,7 @@ from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.policy import reference_policy
 from wfl_sim.learning.causal.log_probabilities import hidden_states
 from wfl_sim.learning.causal.prompts import PromptBatch, encode
-from wfl_sim.learning.torch_settings import learning_nothing
+from wfl_sim.learning.torch_settings import frozen
 
 _PENALTY: Final = 0.01
 """Of |w|^2 / 2, where differences of features have mean square length 1; wfl_sim's default."""
@@ -88,7 +88,7 @@ def _texts(
 def features(adapted: AdaptedModel, texts: PromptBatch) -> Tensor:
     """Return the mean last hidden state over each answer by the network before tuning, (n, h)."""
     found = []
-    with torch.no_grad(), learning_nothing(adapted.model), reference_policy(adapted):
+    with torch.no_grad(), frozen(adapted.model), reference_policy(adapted):
         for batch in texts.split(_ROWS):
             states = hidden_states(adapted.model, batch)
             mask = batch.answer_mask[..., None].float()
